@@ -1,0 +1,99 @@
+# Everything is set up in .venv and tests/clients/node_modules, again when what they are made from changes.
+# Debian packages are installed only where one is missing and needed; each time it is said which and why.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+CONFIG ?= etc/web.json5
+JOBS ?= 2
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3` chooses another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo "$$name"; break; fi; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+DEBIAN := .ci/debian-install
+BUILT_FROM := pyproject.toml $(wildcard setup.py)
+CLIENTS := tests/clients/node_modules/.package-lock.json
+
+.PHONY: help
+help: ## print the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
+		while read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
+
+.PHONY: start
+start: $(VENV)/.installed ## run the server with etc/web.json5 in the foreground (CONFIG=FILE for another)
+	@exec $(BIN)/ioto-server start --config $(CONFIG)
+
+.PHONY: lint
+lint: $(VENV)/.test-installed ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy --strict
+
+# Two passes: what keeps both cores busy would make the others miss their deadlines.
+.PHONY: test
+test: lint $(CLIENTS) chromium ## lint and all tests but the long ones
+	@$(call pytest_passes,)
+
+.PHONY: test-long
+test-long: $(VENV)/.test-installed $(CLIENTS) chromium ## all tests, also those that take minutes
+	@$(call pytest_passes,--long)
+
+.PHONY: mutants
+mutants: $(VENV)/.test-installed $(CLIENTS) chromium ## break the code in 20 ways: the tests must notice each
+	$(BIN)/python tests/mutants/run.py
+
+.PHONY: clean
+clean: ## remove all that was made here, also .venv
+	rm -rf $(VENV) tests/clients/node_modules artefacts build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Both passes run also when the first fails, and each fails when it finds no test.
+define pytest_passes
+status=0; \
+echo "== tests that run side by side ($(JOBS) at a time)"; \
+$(BIN)/python -m pytest -q $(1) -n $(JOBS) --dist loadgroup -m 'not alone' tests || status=1; \
+echo "== tests that run alone"; \
+$(BIN)/python -m pytest -q $(1) -m alone tests || status=1; \
+exit $$status
+endef
+
+# What it takes
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer was not found. Install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(DEBIAN) \
+		"$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" 'makes the virtual environment .venv'
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
+	@echo "Installing ioto-server and what it needs into $(VENV)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
+	@echo "Installing ioto-server and what its tests need into $(VENV)"
+	@$(PIP) install --editable '.[test,lint]'
+	@touch $(VENV)/.installed $@
+
+$(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
+	@command -v node >/dev/null || $(DEBIAN) nodejs 'runs a test client that is written for Node.js'
+	@command -v npm >/dev/null || $(DEBIAN) npm 'installs that client, tests/clients/package.json'
+	@echo "Installing the npm test client"
+	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel error
+	@touch $@
+
+# From Debian: the browser that playwright would fetch by itself is not in any package registry.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || $(DEBIAN) chromium 'shows the site in the browser tests'
