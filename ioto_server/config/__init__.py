@@ -1,0 +1,44 @@
+"""Configuration: values, one typed model, load, check, explain. Imports nothing of ours."""
+
+from ioto_server.config.endpoint import Endpoint
+from ioto_server.config.load import Loaded, find_config, load_config
+from ioto_server.config.model import (
+    Compress,
+    Config,
+    Limits,
+    Log,
+    Metrics,
+    Redirect,
+    Route,
+    Timeouts,
+    Tls,
+    Topics,
+    Upload,
+    Verify,
+    WebSockets,
+)
+from ioto_server.config.problems import ConfigError, Problem
+from ioto_server.config.values import UNLIMITED
+
+__all__ = [
+    "UNLIMITED",
+    "Compress",
+    "Config",
+    "ConfigError",
+    "Endpoint",
+    "Limits",
+    "Loaded",
+    "Log",
+    "Metrics",
+    "Problem",
+    "Redirect",
+    "Route",
+    "Timeouts",
+    "Tls",
+    "Topics",
+    "Upload",
+    "Verify",
+    "WebSockets",
+    "find_config",
+    "load_config",
+]

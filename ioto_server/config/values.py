@@ -1,0 +1,159 @@
+"""How sizes, durations and counts are written in web.json5 (SPEC 2, "Values").
+
+Plain functions from a JSON5 value to a number, and back to the shortest text that means the same. They know nothing
+of files, models or directives: a wrong value raises `WrongValue`, and the caller adds where it stands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+# What "unlimited" is in numbers: above anything that can be counted here, and an int, so that `n > limit` needs no None.
+UNLIMITED = 2**63 - 1
+MAXINT = 2**31 - 1
+
+_ENDLESS_SIZE = frozenset({"unlimited", "infinite"})
+_ENDLESS_TIME = frozenset({"never", "infinite", "unlimited", "forever"})
+
+_SIZE_UNITS = {
+    **dict.fromkeys(("b", "byte", "bytes"), 1),
+    **dict.fromkeys(("k", "kb"), 1024),
+    **dict.fromkeys(("m", "mb"), 1024**2),
+    **dict.fromkeys(("g", "gb"), 1024**3),
+}
+_TIME_UNITS = {
+    **dict.fromkeys(("ms", "msec"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("week", "weeks"), 7 * 86400),
+    **dict.fromkeys(("month", "months"), 30 * 86400),
+    **dict.fromkeys(("year", "years"), 365 * 86400),
+}
+# The event loop counts milliseconds in a machine word and a calendar lifetime is as good as never.
+_LONGEST = 100 * 365 * 86400
+_LONGEST_TEXT = 64
+
+_AMOUNT = re.compile(r"\s*([-+]?)(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
+
+SIZE_ALLOWED = "a number of bytes, a string with a unit such as '128K' or '1.5 MB', or 'unlimited'"
+TIME_ALLOWED = "a number of seconds, a string with a unit such as '90 secs' or '5 mins', or 'never'"
+COUNT_ALLOWED = "a whole number, or 'unlimited'"
+
+
+class WrongValue(ValueError):  # noqa: N818  (it names the value, and is never the error a user sees)
+    """A value that a directive does not take.
+
+    `why` completes a sentence that begins with the value as found ("is not a size"); `hint` says what to write instead,
+    where that is more exact than the directive's general text of allowed values.
+    """
+
+    def __init__(self, why: str, hint: str | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hint = hint
+
+
+def parse_size(value: object, *, least: int = 1) -> int:
+    """Return a size in bytes; `UNLIMITED` for 'unlimited'. Raises `WrongValue`. SPEC 2."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _ENDLESS_SIZE:
+            return UNLIMITED
+        if word == "maxint":
+            return MAXINT
+    return _whole(_amount(value, _SIZE_UNITS, "a size", "'unlimited'"), "bytes", least)
+
+
+def parse_count(value: object, *, least: int = 1) -> int:
+    """Return a count; `UNLIMITED` for 'unlimited'. Raises `WrongValue`. SPEC 2."""
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _ENDLESS_SIZE:
+            return UNLIMITED
+        if word == "maxint":
+            return MAXINT
+    number = _amount(value, {}, "a count", "'unlimited'")
+    if number != int(number):
+        raise WrongValue("is not a whole number", f"write {int(number) or 1} or {int(number) + 1}")
+    return _whole(number, "", least)
+
+
+def parse_duration(value: object) -> float:
+    """Return a duration in seconds; `math.inf` for 'never'. Raises `WrongValue`. SPEC 2."""
+    if isinstance(value, str) and value.strip().lower() in _ENDLESS_TIME:
+        return math.inf
+    seconds = float(_amount(value, _TIME_UNITS, "a duration", "'never'"))
+    if seconds <= 0:
+        raise WrongValue("is not more than 0", "write how long to wait, such as '5 secs', or 'never'")
+    if seconds > _LONGEST:
+        raise WrongValue("is longer than 100 years", "write 'never'")
+    return seconds
+
+
+def show_size(number: int) -> int | str:
+    """Write a size the short way; `parse_size` reads the same number back."""
+    if number == UNLIMITED:
+        return "unlimited"
+    for name, unit in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
+        if number and number % unit == 0:
+            return f"{number // unit}{name}"
+    return number
+
+
+def show_count(number: int) -> int | str:
+    """Write a count; `parse_count` reads the same number back."""
+    return "unlimited" if number == UNLIMITED else number
+
+
+def show_duration(seconds: float) -> int | float | str:
+    """Write a duration the short way; `parse_duration` reads the same number back."""
+    if seconds == math.inf:
+        return "never"
+    if seconds != int(seconds):
+        return seconds
+    for name, unit in (("days", 86400), ("hours", 3600), ("mins", 60)):
+        if seconds >= unit and seconds % unit == 0:
+            count = int(seconds // unit)
+            return f"{count} {name if count > 1 else name[:-1]}"
+    return f"{int(seconds)} sec{'s' if seconds > 1 else ''}"
+
+
+def _amount(value: object, units: dict[str, float] | dict[str, int], noun: str, endless: str) -> int | float:
+    """Multiply a number by its unit, keeping whole numbers exact."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise WrongValue(f"is not {noun}")
+    if not isinstance(value, str):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise WrongValue(f"is not {noun}", f"for no limit write {endless}")
+        return value
+    match = _AMOUNT.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
+    if match is None:
+        raise WrongValue(f"is not {noun}")
+    sign, digits, unit = match.groups()
+    if unit and unit.lower() not in units:
+        if not units:
+            raise WrongValue(f"is not {noun}: it takes no unit, and '{unit}' is one", f"write {digits}")
+        raise WrongValue(f"is not {noun}: '{unit}' is no unit", f"the units are {_spell(units)}")
+    number = float(digits) if "." in digits else int(digits)
+    return (-number if sign == "-" else number) * (units[unit.lower()] if unit else 1)
+
+
+def _whole(number: int | float, noun: str, least: int) -> int:
+    if number >= UNLIMITED:
+        raise WrongValue("is too large", "for no limit write 'unlimited'")
+    whole = int(number)
+    if number < 0 or whole < least:
+        raise WrongValue(f"is less than {least}{' byte' if noun == 'bytes' and least == 1 else ''}")
+    return whole
+
+
+def _spell(units: dict[str, float] | dict[str, int]) -> str:
+    """Name one spelling of each unit: the list in full would bury the message."""
+    shown: dict[float, str] = {}
+    for name, factor in units.items():
+        shown[factor] = name
+    names = list(shown.values())
+    return ", ".join(names[:-1]) + " and " + names[-1]
