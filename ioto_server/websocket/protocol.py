@@ -1,0 +1,206 @@
+"""One WebSocket conversation, sans-I/O: bytes in, events out; calls in, bytes out."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from os import urandom
+
+from .errors import MessageTooBig, StateError
+from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
+from .masking import unmask
+from .receiver import Receiver
+from .utf8 import sendable_end
+
+#: Payloads up to this many bytes are joined with their header into one item: a copy is cheaper than another
+#: item.
+JOINED = 16 * 1024
+
+
+class State(IntEnum):
+    """RFC 6455, 7.1.3-4, as the codec sees it: CLOSED when there is nothing left to send or receive."""
+
+    OPEN = 0
+    CLOSING = 1
+    CLOSED = 2
+
+
+class Protocol(Receiver):
+    """Both directions of a conversation, in the role of the server or, with ``client``, of the client.
+
+    ``max_message``, ``max_frame`` in bytes and ``max_fragments`` in frames are the directives of ``limits``,
+    both for what is received and for what is sent. ``validate_utf``: false replaces bad sequences in received
+    text. ``text_bytes``: text is handed out as UTF-8 ``bytes``. ``stream``: a message is handed out frame by
+    frame, as PIECE and a last MESSAGE.
+
+    Receiving is described at :class:`Receiver`. Sending: each method appends finished wire bytes to ``out``
+    and returns how many bytes those are; it raises before it appends anything.
+    """
+
+    __slots__ = ("_begun", "_begun_size", "_begun_tail")
+
+    def __init__(
+        self,
+        client: bool = False,
+        *,
+        max_message: int,
+        max_frame: int,
+        max_fragments: int,
+        validate_utf: bool = True,
+        text_bytes: bool = False,
+        stream: bool = False,
+    ) -> None:
+        super().__init__(
+            client,
+            max_message=max_message,
+            max_frame=max_frame,
+            max_fragments=max_fragments,
+            validate_utf=validate_utf,
+            text_bytes=text_bytes,
+            stream=stream,
+        )
+        # The message that send_block() has begun: opcode (0: none), bytes so far, unfinished character at its
+        # end.
+        self._begun = 0
+        self._begun_size = 0
+        self._begun_tail = b""
+
+    @property
+    def state(self) -> State:
+        """OPEN; CLOSING once one side sent its Close or the peer failed; CLOSED once we answered that."""
+        if self.close_sent and (self.close_received or self._failed):
+            return State.CLOSED
+        if self.close_sent or self.close_received or self._failed:
+            return State.CLOSING
+        return State.OPEN
+
+    def send_message(
+        self, opcode: int, payload: str | bytes | bytearray | memoryview, out: list[bytes]
+    ) -> int:
+        """Send one message, in as many frames as ``max_frame`` asks for.
+
+        Raises MessageTooBig over ``max_message``; ValueError for text that is not UTF-8; StateError after our
+        Close and while :meth:`send_block` has begun a message.
+        """
+        data = self._payload(opcode, payload)
+        size = len(data)
+        if self.close_sent or self._begun:
+            self._refuse_data()
+        if size > self._max_message:
+            raise _too_big(size, self._max_message)
+        if opcode == Opcode.TEXT and data is payload and sendable_end(data) != size:
+            raise _not_text()
+        return self._send_frames(opcode, data, True, out)
+
+    def send_block(
+        self, opcode: int, payload: str | bytes | bytearray | memoryview, fin: bool, out: list[bytes]
+    ) -> int:
+        """Send one block of a message; the first call begins it, the one with ``fin`` ends it.
+
+        ``opcode`` is that of the message, for every block. Blocks of text may end inside a character, the
+        message may not. Raises as :meth:`send_message` does; StateError too if a message of the other opcode
+        is unfinished.
+        """
+        data = self._payload(opcode, payload)
+        if self.close_sent or (self._begun and self._begun != opcode):
+            self._refuse_data()
+        size = self._begun_size + len(data)
+        if size > self._max_message:
+            raise _too_big(size, self._max_message)
+        tail = b""
+        if opcode == Opcode.TEXT:
+            text = self._begun_tail + data
+            end = sendable_end(text)
+            tail = text[end:]
+            if end < 0 or (tail and fin):
+                raise _not_text()
+        begun = self._begun
+        self._begun = 0 if fin else opcode
+        self._begun_size = 0 if fin else size
+        self._begun_tail = tail
+        return self._send_frames(0 if begun else opcode, data, fin, out)
+
+    def send_ping(self, payload: bytes, out: list[bytes]) -> int:
+        """Send a Ping of up to 125 bytes (RFC 6455, 5.5.2).
+
+        Raises ValueError over that, StateError after our Close.
+        """
+        return self._send_control(Opcode.PING, payload, out)
+
+    def send_pong(self, payload: bytes, out: list[bytes]) -> int:
+        """Send a Pong: the answer to a Ping, or unasked (RFC 6455, 5.5.3). Raises as send_ping()."""
+        return self._send_control(Opcode.PONG, payload, out)
+
+    def send_close(self, code: int | None, reason: str, out: list[bytes]) -> int:
+        """Send the Close frame, the last thing this side sends (RFC 6455, 5.5.1); ``None``: an empty one.
+
+        It may cut off a message that send_block() began. Raises ValueError for a code that may not be sent or
+        a reason over 123 bytes, StateError if a Close was sent already.
+        """
+        size = self._send_control(Opcode.CLOSE, close_payload(code, reason), out)
+        self.close_sent = True
+        self._message = bytearray()
+        self._begun_tail = b""
+        return size
+
+    def _payload(self, opcode: int, payload: str | bytes | bytearray | memoryview) -> bytes:
+        if opcode != Opcode.TEXT and opcode != Opcode.BINARY:
+            raise ValueError(f"A message cannot have opcode {opcode}: use Opcode.TEXT or Opcode.BINARY")
+        if isinstance(payload, str):
+            return payload.encode()
+        return payload if type(payload) is bytes else bytes(payload)
+
+    def _refuse_data(self) -> None:
+        if self.close_sent:
+            raise StateError(
+                "Nothing can be sent after the Close frame: check the state first (RFC 6455 5.5.1)"
+            )
+        raise StateError(
+            "A message begun by send_block() is unfinished: end it with fin first (RFC 6455 5.4)"
+        )
+
+    def _send_frames(self, opcode: int, data: bytes, fin: bool, out: list[bytes]) -> int:
+        """Append a block as one frame, or as several of at most ``max_frame`` bytes."""
+        size = len(data)
+        limit = self._max_frame
+        if size <= limit:
+            return self._send_frame(opcode | 0x80 if fin else opcode, data, out)
+        total = 0
+        for start in range(0, size, limit):
+            last = fin and start + limit >= size
+            total += self._send_frame(opcode | 0x80 if last else opcode, data[start : start + limit], out)
+            opcode = 0
+        return total
+
+    def _send_frame(self, first: int, data: bytes, out: list[bytes]) -> int:
+        size = len(data)
+        head = header(first, size, self._client)
+        if self._client:
+            # "a fresh masking key [...] MUST be chosen [...] derived from a strong source of entropy" (5.3)
+            key = urandom(4)
+            head += key
+            data = unmask(data, 0, size, key)
+        if size <= JOINED:
+            out.append(head + data)
+        else:
+            out.append(head)
+            out.append(data)
+        return len(head) + size
+
+    def _send_control(self, opcode: int, payload: bytes, out: list[bytes]) -> int:
+        if self.close_sent:
+            self._refuse_data()
+        if len(payload) > MAX_CONTROL_PAYLOAD:
+            raise ValueError(
+                f"Control payload is {len(payload)} bytes long: shorten it to 125 (RFC 6455 5.5)"
+            )
+        return self._send_frame(0x80 | opcode, bytes(payload), out)
+
+
+def _too_big(size: int, limit: int) -> MessageTooBig:
+    return MessageTooBig(
+        f"Message of {size} bytes is over limits.maxMessage ({limit}): send less or raise it"
+    )
+
+
+def _not_text() -> ValueError:
+    return ValueError("Text payload is not valid UTF-8: encode it, or send it as binary (RFC 6455 5.6)")
