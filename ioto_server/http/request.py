@@ -1,0 +1,94 @@
+"""What the parser hands out: a request's header, the pieces of its body, its end."""
+
+from __future__ import annotations
+
+from ioto_server.http.headers import Headers
+
+
+class Request:
+    """The header of one request (RFC 9112 2, 3), already checked.
+
+    target           the request target as received
+    path             decoded once, dot segments removed, begins with `/`; `*` only for `OPTIONS *`
+    query            what follows the first `?`, as received; empty without one
+    version          `1.0` or `1.1`
+    host             host and port, of the target (absolute-form) or of Host; empty: HTTP/1.0 without Host
+    keep_alive       the client allows another request after this one (RFC 9112 9.3)
+    upgrade          Upgrade has the token `websocket`
+    content_length   bytes of the body, None without Content-Length
+    chunked          the body comes in chunks
+    expect_continue  the client waits for 100 (Continue) before it sends its body (RFC 9110 10.1.1)
+    trailers         trailer fields, set when the end of a chunked body has been read; never part of headers
+    """
+
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "expect_continue",
+        "headers",
+        "host",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "target",
+        "trailers",
+        "upgrade",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        path: str,
+        query: str,
+        version: str,
+        headers: Headers,
+        host: str,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.version = version
+        self.headers = headers
+        self.host = host
+        self.keep_alive = version == "1.1"
+        self.upgrade = False
+        self.content_length: int | None = None
+        self.chunked = False
+        self.expect_continue = False
+        self.trailers: Headers | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether at least one byte of body is announced, or chunks are."""
+        return self.chunked or bool(self.content_length)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.target} HTTP/{self.version}>"
+
+
+class Body:
+    """A piece of a request's body, never empty. How a body is cut into pieces means nothing."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"<Body {len(self.data)} bytes>"
+
+
+class EndOfRequest:
+    """The request is complete; the next pull looks for the next one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<EndOfRequest>"
+
+
+END_OF_REQUEST = EndOfRequest()

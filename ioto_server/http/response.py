@@ -1,0 +1,60 @@
+"""The head of a response: status line, header fields, dates (RFC 9112 4, RFC 9110 5.6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+from ioto_server.http.headers import TOKEN, check_field
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+# Renamed by RFC 9110 15.5.14 and 15.5.21; Python's names differ from version to version.
+_REASONS |= {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+_VERSIONS = ("1.0", "1.1")
+
+
+def reason_phrase(status: int) -> str:
+    """The registered phrase of a status, empty for a status that has none (RFC 9110 15.1)."""
+    return _REASONS.get(status, "")
+
+
+@lru_cache(maxsize=128)
+def _status_line(status: int, version: str) -> str:
+    if version not in _VERSIONS or not 100 <= status <= 999:
+        raise ValueError(
+            f"no status line can be written for HTTP/{version} {status}: use 1.0 or 1.1, and 100 to 999"
+        )
+    # RFC 9112 4: the blank before the phrase is sent even when there is no phrase.
+    return f"HTTP/{version} {status} {reason_phrase(status)}\r\n"
+
+
+@lru_cache(maxsize=512)
+def _is_name(name: str) -> bool:
+    return TOKEN.fullmatch(name) is not None
+
+
+def encode_head(status: int, headers: Iterable[tuple[str, str]], version: str = "1.1") -> bytes:
+    """The bytes of a response up to its body: status line, fields, empty line.
+
+    Raises ValueError for a field that would not be read back as one line (CR, LF, NUL, other control
+    characters, a name that is no token), so no value can split a response (RFC 9110 5.5).
+    """
+    lines = [_status_line(status, version)]
+    for name, value in headers:
+        if not (value.isascii() and value.isprintable() and _is_name(name)):
+            check_field(name, value)
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _date_of(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def http_date(seconds: float) -> str:
+    """A moment, in seconds since the epoch, as an HTTP date; fractions are cut off (RFC 9110 5.6.7)."""
+    return _date_of(int(seconds))

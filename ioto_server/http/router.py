@@ -1,0 +1,185 @@
+"""Which route a request takes, and which registered prefix a path belongs to (SPEC 8, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from ioto_server.http.errors import HttpError
+
+DEFAULT_METHODS = ("GET", "POST")
+"""The methods of a route that names none, and of everything when there are no routes. HEAD comes with GET."""
+
+Value = TypeVar("Value")
+
+
+class DuplicatePrefix(Exception):  # noqa: N818  # named by what happened, as in the docs
+    """A prefix is added a second time; `existing` is the value that has it."""
+
+    def __init__(self, prefix: str, existing: object) -> None:
+        super().__init__(
+            f"the prefix {prefix} is registered already, by {existing}: give one of them another"
+        )
+        self.prefix = prefix
+        self.existing = existing
+
+
+class PrefixTable(Generic[Value]):
+    """Path prefixes and what is bound to them. A prefix matches whole path segments; the longest wins."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Value] = {}
+        self._depth = 0
+
+    def add(self, prefix: str, value: Value) -> None:
+        """Bind `value` to `prefix`, whose trailing `/` means nothing; `/` binds every path.
+
+        Raises ValueError for a prefix that does not begin with `/`, DuplicatePrefix for one in use.
+        """
+        if not prefix.startswith("/"):
+            raise ValueError(f"the prefix {prefix!r} does not begin with /: write it as a path")
+        key = prefix.rstrip("/")
+        if key in self._values:
+            raise DuplicatePrefix(key or "/", self._values[key])
+        self._values[key] = value
+        self._depth = max(self._depth, key.count("/"))
+
+    def find(self, path: str) -> tuple[Value, str, str] | None:
+        """The value of the longest prefix of `path`, that prefix, and the rest (empty or from a `/` on).
+
+        Costs one dictionary look-up for each segment of the deepest prefix, however long the path is.
+        """
+        key = "/".join(path.split("/", self._depth + 1)[: self._depth + 1])
+        while True:
+            if key in self._values:
+                return self._values[key], key or "/", path[len(key) :]
+            if not key:
+                return None
+            key = key[: key.rindex("/")]
+
+    def items(self) -> Iterator[tuple[str, Value]]:
+        """Each prefix with its value, sorted by prefix."""
+        for key in sorted(self._values):
+            yield key or "/", self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class RouteRule(Protocol):
+    """What the router reads of a route of the configuration."""
+
+    @property
+    def match(self) -> str: ...
+    @property
+    def methods(self) -> Sequence[str]: ...
+    @property
+    def handler(self) -> str: ...
+    @property
+    def redirect(self) -> str | None: ...
+    @property
+    def trim(self) -> str | None: ...
+
+
+class RedirectRule(Protocol):
+    """What the router reads of an entry of the `redirect` list (`from`, `to`, `status`)."""
+
+    @property
+    def from_(self) -> str: ...
+    @property
+    def to(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a request goes.
+
+    kind      `file`, `action`, `redirect` or `options` (answer 204 with `allow`)
+    route     the route of the configuration, None without routes
+    path      the path for the handler, after `trim`
+    location  of a redirect: a path or URL, as the configuration has it
+    status    of a redirect
+    allow     the methods the route takes, with those that come along (RFC 9110 10.2.1)
+    """
+
+    kind: Literal["file", "action", "redirect", "options"]
+    route: Any
+    path: str
+    allow: tuple[str, ...]
+    location: str = ""
+    status: int = 0
+
+
+class Router:
+    """Decides by method and path. Built once per configuration; the prefixes may change under it."""
+
+    def __init__(
+        self,
+        routes: Sequence[RouteRule] | None,
+        redirects: Sequence[RedirectRule] = (),
+        prefixes: PrefixTable[Any] | None = None,
+    ) -> None:
+        self._routes = None if routes is None else [(route, _allow(route.methods)) for route in routes]
+        self._redirects = redirects
+        self._prefixes = PrefixTable[Any]() if prefixes is None else prefixes
+        self._default_allow = _allow(DEFAULT_METHODS)
+        offered = [DEFAULT_METHODS] if routes is None else [route.methods for route in routes]
+        self._all = _allow([method for methods in offered for method in methods])
+
+    def match(self, method: str, path: str) -> Match:
+        """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6)."""
+        if path == "*":
+            return Match("options", None, path, self._all)
+        for redirect in self._redirects:
+            if matches(redirect.from_, path):
+                return Match("redirect", None, path, (), redirect.to, redirect.status)
+        if self._routes is None:
+            kind: Literal["action", "file"] = "file" if self._prefixes.find(path) is None else "action"
+            return self._allowed(method, kind, None, path, self._default_allow)
+        for route, allow in self._routes:
+            if not matches(route.match, path):
+                continue
+            if route.redirect:
+                return Match("redirect", route, path, allow, route.redirect, 302)
+            kind = "action" if route.handler == "action" else "file"
+            return self._allowed(method, kind, route, _trim(path, route.trim), allow)
+        raise HttpError(404, "No route matches this path: see `routes` in the configuration")
+
+    def _allowed(
+        self, method: str, kind: Literal["action", "file"], route: Any, path: str, allow: tuple[str, ...]
+    ) -> Match:
+        if method in allow:
+            # A route that names OPTIONS answers it itself; for the others the answer follows from the route.
+            if method == "OPTIONS" and (route is None or "OPTIONS" not in route.methods):
+                return Match("options", route, path, allow)
+            return Match(kind, route, path, allow)
+        raise HttpError(
+            405,
+            f"This path takes {', '.join(allow)} (RFC 9110 15.5.6): use one of these",
+            [("Allow", ", ".join(allow))],
+        )
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a `match` covers a path: empty all, ending in `/` all below, else (and `/`) the path itself."""
+    if pattern.endswith("/") and pattern != "/":
+        return path.startswith(pattern)
+    return not pattern or path == pattern
+
+
+def _allow(methods: Sequence[str]) -> tuple[str, ...]:
+    allow = dict.fromkeys(method.upper() for method in methods)
+    if "GET" in allow:
+        allow["HEAD"] = None
+    allow["OPTIONS"] = None
+    return tuple(allow)
+
+
+def _trim(path: str, trim: str | None) -> str:
+    prefix = (trim or "").rstrip("/")
+    if prefix and (path == prefix or path.startswith(prefix + "/")):
+        return path[len(prefix) :] or "/"
+    return path
