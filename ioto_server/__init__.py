@@ -1,0 +1,10 @@
+"""A strict, fast WebSocket daemon: one web.json5, one Python file per action.
+
+These are the names that a plugin needs; `docs` and the README show them at work.
+"""
+
+from .plugins import action
+from .session import Closed, Event, Host, Web, WebSocket
+from .websocket import Opcode
+
+__all__ = ["Closed", "Event", "Host", "Opcode", "Web", "WebSocket", "action"]

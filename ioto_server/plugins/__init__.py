@@ -1,0 +1,7 @@
+"""Find, import, register and start action modules (SPEC 7)."""
+
+from .decorator import action
+from .errors import PluginError
+from .registry import Plugin, Plugins
+
+__all__ = ["Plugin", "PluginError", "Plugins", "action"]

@@ -1,0 +1,7 @@
+"""Bytes meet sockets: listeners, connections, timers, TLS, stopping."""
+
+from .listener import Listener, ListenError, bind
+from .server import Server
+from .tls import TlsError, make_context
+
+__all__ = ["ListenError", "Listener", "Server", "TlsError", "bind", "make_context"]

@@ -1,0 +1,34 @@
+"""What an action holds: the request, the WebSocket, the host."""
+
+from .action import Action, ActionFunction
+from .ending import By, Cause, Ending
+from .errors import Closed
+from .events import Event
+from .exchange import Exchange, WebSocketLink
+from .host import Host
+from .link import Link
+from .outbox import SENT
+from .run import run_action
+from .topics import Topics
+from .web import Upgrade, Web
+from .websocket import WebSocket
+
+__all__ = [
+    "SENT",
+    "Action",
+    "ActionFunction",
+    "By",
+    "Cause",
+    "Closed",
+    "Ending",
+    "Event",
+    "Exchange",
+    "Host",
+    "Link",
+    "Topics",
+    "Upgrade",
+    "Web",
+    "WebSocket",
+    "WebSocketLink",
+    "run_action",
+]

@@ -1,0 +1,46 @@
+"""The log: one line an event, JSON for machines, colours for a person at a terminal (SPEC 10)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from ioto_server.config import Log
+
+
+def _open(path: str | Path) -> TextIO:
+    if path == "stdout":
+        return sys.stdout
+    if path == "stderr":
+        return sys.stderr
+    return open(path, "a", encoding="utf-8", buffering=1)
+
+
+def configure(log: Log) -> None:
+    """Send every log line of the process where `log` says. Raises OSError when its file cannot be opened."""
+    stream = _open(log.path)
+    console = log.format == "console" or (log.format == "auto" and stream.isatty())
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=not console),
+    ]
+    if console:
+        processors.append(structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18))
+    else:
+        processors += [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[log.level.upper()]
+        ),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,198 @@
+"""One request and its answer on an HTTP connection, as an action's Web drives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ioto_server.http import HttpError, Request, encode_head, http_date
+
+from .websocket_connection import WebSocketConnection
+
+if TYPE_CHECKING:
+    from .http_connection import HttpConnection
+
+_log = structlog.get_logger("ioto_server.http")
+
+
+class Exchange:
+    """The request that is being answered; its connection goes on with the next one afterwards.
+
+    A HEAD request's answer is the head that GET would get, without the body (RFC 9110, 9.3.2): who answers
+    need not know.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_body",
+        "_body_error",
+        "_body_read",
+        "_chunked",
+        "_connection",
+        "_left",
+        "_reader",
+        "_sent",
+        "_status",
+        "body_ended",
+        "done",
+        "keep_alive",
+        "request",
+        "task",
+    )
+
+    def __init__(self, connection: HttpConnection, request: Request, keep_alive: bool) -> None:
+        self.request = request
+        self.keep_alive = keep_alive
+        self.body_ended = False
+        self.done = False
+        self.task: asyncio.Task[None] | None = None
+        self._connection = connection
+        self._begun = monotonic()
+        self._body: deque[bytes] = deque()
+        self._body_read = 0
+        self._body_error: HttpError | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._status = 0
+        self._sent = 0
+        self._left: int | None = None
+        self._chunked = False
+
+    # ---- the body of the request ----------------------------------------------------------------------
+
+    @property
+    def body_waiting(self) -> int:
+        """Bytes of the body that have arrived and were not read yet."""
+        return self._body_read
+
+    def push(self, data: bytes) -> None:
+        """A piece of the body has arrived."""
+        self._body.append(data)
+        self._body_read += len(data)
+        self._wake()
+
+    def end_of_body(self) -> None:
+        """The body is complete."""
+        self.body_ended = True
+        self._wake()
+
+    def body_failed(self, error: HttpError) -> None:
+        """The body breaks a rule or a limit: whoever reads it is told."""
+        self._body_error = error
+        self.keep_alive = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def read(self) -> bytes:
+        """The next piece of the body, empty at its end; raises HttpError where it breaks a rule or limit."""
+        while True:
+            if self._body:
+                piece = self._body.popleft()
+                self._body_read -= len(piece)
+                if self._body_read == 0:
+                    self._connection.advance()
+                return piece
+            if self._body_error is not None:
+                raise self._body_error
+            if self.body_ended:
+                return b""
+            self._connection.wants_body(self)
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+
+    # ---- the answer -----------------------------------------------------------------------------------
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of an answer has been sent."""
+        return self._status != 0
+
+    def start(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> None:
+        """Send the head of the answer; `length` is its body's in bytes, None when it is not known yet."""
+        request = self.request
+        bodiless = request.method == "HEAD" or status in (204, 304)
+        lines = [("Date", http_date(time())), *headers]
+        if status in (204, 304):
+            # RFC 9110, 8.6 and RFC 9112, 6.1: these end at their head, and are not framed.
+            length = 0
+        elif length is not None:
+            lines.append(("Content-Length", str(length)))
+        elif request.version == "1.1":
+            lines.append(("Transfer-Encoding", "chunked"))
+            self._chunked = not bodiless
+        else:
+            # RFC 9112, 6.3: an HTTP/1.0 client takes the end of the connection for the end of the body.
+            self.keep_alive = False
+        if not self.keep_alive:
+            lines.append(("Connection", "close"))
+        elif request.version == "1.0":
+            lines.append(("Connection", "keep-alive"))
+        head = encode_head(status, [*lines, *self._connection.common_headers(headers)])
+        self._status = status
+        self._left = 0 if bodiless else length
+        self._connection.send(head)
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of the body; awaiting waits while much is unsent."""
+        if data and self._left != 0:
+            if self._left is not None:
+                data = data[: self._left]
+                self._left -= len(data)
+            self._sent += len(data)
+            self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return self._connection.room()
+
+    def end(self) -> None:
+        """The answer is complete."""
+        if self.done:
+            return
+        if self._left:
+            # Fewer bytes than announced: only the end of the connection can tell the client.
+            self.abandon()
+            return
+        if self._chunked:
+            self._connection.send(b"0\r\n\r\n")
+        self._finish()
+        self._connection.answered(self)
+
+    def abandon(self) -> None:
+        """End the connection in the midst of the answer, so that nobody takes it for whole."""
+        if not self.done:
+            self._finish()
+            self._connection.abort()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if not self.done:
+            self._finish()
+        self.body_failed(HttpError(400, "The client left before its request was complete"))
+        if self.task is not None and not self.answered:
+            self.task.cancel()
+
+    def _finish(self) -> None:
+        self.done = True
+        _log.info(
+            "request",
+            peer=self._connection.peer_name(self.request),
+            method=self.request.method,
+            path=self.request.path,
+            status=self._status,
+            bytes_out=self._sent,
+            milliseconds=round((monotonic() - self._begun) * 1000, 1),
+        )
+
+    def switch(self) -> WebSocketConnection:
+        """Leave HTTP: the connection becomes a WebSocket's."""
+        self.done = True
+        self._status = 101
+        return self._connection.switch()

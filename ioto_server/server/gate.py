@@ -1,0 +1,60 @@
+"""Who may come in: checks of Host and Origin before anything is done for a request (SPEC 3)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from ioto_server.config import Config
+from ioto_server.http import HttpError, Request
+from ioto_server.websocket import handshake
+
+from .peer import Peer, is_trusted
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without a port, always means this machine (RFC 6761, 6.3)."""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(host: str) -> str:
+    """The Host field's value without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def check_host(request: Request, config: Config, local: str, socket_peer: Peer) -> None:
+    """Refuse a foreign Host on a loopback listener: some web page has rebound its name to us (403).
+
+    `local` is the address the connection came in at. HTTP/1.0 without a Host comes from no browser.
+    """
+    if not request.host or not is_loopback(local):
+        return
+    name = host_name(request.host)
+    if is_loopback(name) or is_trusted(socket_peer, config.trusted_proxies):
+        return
+    if config.name is not None and name.lower() == config.name.lower():
+        return
+    raise HttpError(
+        403,
+        f"Host {name} is not a name of this loopback listener: set `name` in web.json5 to allow it, "
+        "or trustedProxies for a proxy",
+        close=True,
+    )
+
+
+def check_origin(request: Request, config: Config, scheme: str) -> None:
+    """Refuse a browser's page of another origin (RFC 6455, 4.2.2 and 10.2) with 403."""
+    origin = request.headers.get("origin")
+    if handshake.check_origin(origin, request.host, scheme, config.web_sockets.origins):
+        return
+    raise HttpError(
+        403,
+        f"Origin {origin} may not connect here: add it to webSockets.origins in web.json5",
+    )

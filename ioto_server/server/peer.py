@@ -1,0 +1,65 @@
+"""Who is at the other end: the socket's address, or what one of `trustedProxies` says of it (SPEC 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Literal
+
+from ioto_server.http import Headers
+
+# An entry of `trustedProxies`: `unix` is whoever comes through a unix socket.
+Network = IPv4Network | IPv6Network | Literal["unix"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The address of a client: `address` without a port, `name` as it stands in logs."""
+
+    address: str
+    name: str
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        """The address as a number; None for a unix socket."""
+        try:
+            found = ip_address(self.address.partition("%")[0])
+        except ValueError:
+            return None
+        # A dual-stack socket sees IPv4 clients as ::ffff:a.b.c.d: they are the same clients.
+        return getattr(found, "ipv4_mapped", None) or found
+
+
+def peer_of(peername: object) -> Peer:
+    """The peer of a socket by its `getpeername()`."""
+    if isinstance(peername, tuple) and len(peername) >= 2:
+        host, port = str(peername[0]), peername[1]
+        return Peer(host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    return Peer("", "unix")
+
+
+def is_trusted(peer: Peer, proxies: Sequence[Network]) -> bool:
+    """Whether what this peer says of its clients is believed."""
+    if not proxies:
+        return False
+    ip = peer.ip
+    if ip is None:
+        return peer.name == "unix" and "unix" in proxies
+    return any(network != "unix" and ip in network for network in proxies)
+
+
+def forwarded(peer: Peer, headers: Headers, proxies: Sequence[Network]) -> Peer:
+    """The client behind trusted proxies: the last address of X-Forwarded-For that is not one of them."""
+    if not is_trusted(peer, proxies):
+        return peer
+    client = peer
+    for line in reversed(headers.get_all("x-forwarded-for")):
+        for text in reversed(line.split(",")):
+            hop = Peer(text.strip(), text.strip())
+            if hop.ip is None:
+                return client
+            client = hop
+            if not is_trusted(hop, proxies):
+                return client
+    return client

@@ -1,0 +1,16 @@
+"""Numbers of the server room that are no directives."""
+
+from typing import Final
+
+# Bytes read from a socket at once, into the one buffer that all connections of a loop share.
+READ_BUFFER: Final = 256 * 1024
+
+# Bytes a transport may hold before it says that it is full, and where it says that it has room again.
+WRITE_HIGH: Final = 64 * 1024
+WRITE_LOW: Final = 16 * 1024
+
+# Bytes of a request read ahead of the action that reads its body; then the socket is not read.
+BODY_AHEAD: Final = 64 * 1024
+
+# Pending connections that the kernel keeps for a listener until we accept them.
+LISTEN_BACKLOG: Final = 4096

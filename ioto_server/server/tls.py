@@ -1,0 +1,31 @@
+"""The TLS context of `https` endpoints, from the `tls` section."""
+
+from __future__ import annotations
+
+import ssl
+
+from ioto_server.config import Tls
+
+
+class TlsError(Exception):
+    """The certificate or key cannot be used: which file, why, and what to change."""
+
+
+def make_context(tls: Tls) -> ssl.SSLContext:
+    """A context for servers: TLS 1.2 or newer. Raises TlsError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.ciphers is not None:
+            context.set_ciphers(tls.ciphers)
+        if tls.verify.client:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cafile=str(tls.authority))
+    except (OSError, ssl.SSLError) as error:
+        raise TlsError(
+            f"tls: {tls.certificate} with its key cannot be used: {error}; "
+            "give a PEM certificate chain and the matching unencrypted key"
+        ) from error
+    return context

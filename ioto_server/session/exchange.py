@@ -1,0 +1,44 @@
+"""What a Web needs from below: one request and the way to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from .link import Link
+
+if TYPE_CHECKING:
+    from .websocket import WebSocket
+
+
+class WebSocketLink(Link, Protocol):
+    """A link that waits for its WebSocket."""
+
+    def begin(self, websocket: WebSocket, head: bytes) -> None:
+        """Send the 101, tell the WebSocket that it is open, then hand it what the client sent early."""
+
+
+class Exchange(Protocol):
+    """One HTTP request on its connection, and the answer to it."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the head of an answer has been sent."""
+
+    async def read(self) -> bytes:
+        """The next piece of the request's body, empty at its end."""
+
+    def start(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> None:
+        """Send the head of the answer; a `length` of None means that it is not known yet."""
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Send a piece of the answer's body; awaiting waits while much is unsent."""
+
+    def end(self) -> None:
+        """The answer is complete."""
+
+    def abandon(self) -> None:
+        """The answer cannot be completed: end the connection, so that nobody takes it for whole."""
+
+    def switch(self) -> WebSocketLink:
+        """Leave HTTP: the connection becomes a WebSocket's."""

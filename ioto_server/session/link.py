@@ -1,0 +1,31 @@
+"""What a WebSocket needs from below: the server implements it on a socket, `testing` in memory."""
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """One open byte stream to the peer, without a word about sockets or event loops."""
+
+    def write(self, parts: list[bytes]) -> None:
+        """Hand bytes over; they leave in this order, in as few system calls as the link can."""
+
+    def unsent(self) -> int:
+        """Bytes handed over that the kernel has not taken yet."""
+
+    def pause_reading(self) -> None:
+        """Stop reading from the peer: TCP makes it wait."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def finish(self) -> None:
+        """Close the stream once all has left (RFC 6455, 7.1.1: the server closes first)."""
+
+    def linger(self) -> None:
+        """Shut the write side once everything has left, discard input until the peer's end of stream."""
+
+    def touch(self) -> None:
+        """Look at the deadlines again: one of them has moved to an earlier time."""
+
+    def abort(self) -> None:
+        """Drop the stream at once, with whatever is unsent."""

@@ -1,0 +1,360 @@
+"""The request that an action was called for: to be upgraded to a WebSocket, or answered, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Mapping
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import structlog
+
+from ioto_server.http import Headers, HttpError, Request, encode_head
+from ioto_server.websocket import Protocol
+from ioto_server.websocket.handshake import accept_key
+
+from .action import Action
+from .outbox import SENT
+from .websocket import Callback, WebSocket
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .host import Host
+
+_log = structlog.get_logger("ioto_server.action")
+
+# A plain answer is held back up to this many bytes, so that most leave with a Content-Length.
+_HELD_BACK: Final = 65536
+
+# What a WebSocket-only action answers to a plain request (RFC 9110, 15.5.22; RFC 6455, 4.2.2).
+_UPGRADE_REQUIRED: Final = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+)
+
+
+class Upgrade:
+    """A WebSocket handshake that passed every check and waits for the action's word."""
+
+    __slots__ = ("key", "protocol")
+
+    def __init__(self, key: str, protocol: str | None) -> None:
+        self.key = key
+        self.protocol = protocol
+
+
+def _ignore(_websocket: WebSocket, _event: object, _data: object, _arg: object) -> None:
+    """The callback of an action that waits without one: messages are read and dropped."""
+
+
+class Web:
+    """One request, as an action sees it.
+
+    A WebSocket opens (the 101 is sent, then OPEN follows) at `accept()`, `wait()` or the first use of
+    `websocket`. Until then, `error()` or `write()` refuse it with a plain HTTP answer.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_callback",
+        "_exchange",
+        "_headers",
+        "_status",
+        "_upgrade",
+        "_websocket",
+        "action",
+        "data",
+        "host",
+        "path_rest",
+        "peer",
+        "request",
+        "tls",
+    )
+
+    def __init__(
+        self,
+        *,
+        request: Request,
+        host: Host,
+        action: Action,
+        exchange: Exchange,
+        path_rest: str,
+        peer: str,
+        tls: Mapping[str, Any] | None,
+        upgrade: Upgrade | None,
+    ) -> None:
+        """Made by the server for each request; authors never make one."""
+        self.request = request
+        self.host = host
+        self.action = action
+        self.path_rest = path_rest
+        self.peer = peer
+        self.tls = tls
+        self.data: Any = None
+        self._exchange = exchange
+        self._upgrade = upgrade
+        self._websocket: WebSocket | None = None
+        self._callback: tuple[Callback, Any] | None = None
+        self._status = 200
+        self._headers: list[tuple[str, str]] = []
+        self._answer: list[bytes] | None = None
+
+    # ---- the request ----------------------------------------------------------------------------------
+
+    @property
+    def method(self) -> str:
+        """The request's method, such as `GET`."""
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """The path, decoded once; `path_rest` is what follows the action's prefix."""
+        return self.request.path
+
+    @property
+    def query(self) -> str:
+        """What follows the `?`, as it came."""
+        return self.request.query
+
+    @property
+    def headers(self) -> Headers:
+        """The request's header fields."""
+        return self.request.headers
+
+    def param(self, name: str, default: str | None = None) -> str | None:
+        """The first value of a query parameter, decoded; `default` where it is absent."""
+        for key, value in parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000):
+            if key == name:
+                return value
+        return default
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the client asks for a WebSocket."""
+        return self._upgrade is not None
+
+    async def read(self) -> bytes:
+        """The request's whole body, at most `limits.body` bytes."""
+        pieces = []
+        while piece := await self._exchange.read():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    # ---- the WebSocket --------------------------------------------------------------------------------
+
+    @property
+    def websocket(self) -> WebSocket:
+        """The WebSocket; its first use accepts the handshake.
+
+        Raises HttpError (426) when the client asked for no WebSocket: let it through, the server answers.
+        """
+        return self._websocket or self.accept()
+
+    def accept(self, protocol: str | None = None, headers: Mapping[str, str] | None = None) -> WebSocket:
+        """Answer 101 and open the WebSocket.
+
+        `protocol` overrides the chosen sub-protocol; `headers` are added to the 101. Raises HttpError (426)
+        for a plain request and RuntimeError when the request was answered or accepted already.
+        """
+        upgrade = self._upgrade
+        if upgrade is None:
+            raise HttpError(
+                426,
+                f"{self.path} speaks WebSocket only: connect with a WebSocket client",
+                list(_UPGRADE_REQUIRED),
+            )
+        if self._websocket is not None:
+            raise RuntimeError(
+                "accept() was called for a WebSocket that is open already: call it first, or not at all"
+            )
+        if self._answer is not None or self._exchange.answered:
+            raise RuntimeError("accept() was called after an HTTP answer was begun: do one or the other")
+        chosen = upgrade.protocol if protocol is None else protocol
+        host = self.host
+        limits = host.config.limits
+        keepalive = host.keepalive()
+        head = encode_head(
+            101, self._opening_headers(upgrade, chosen, keepalive.inactivity, keepalive.request, headers)
+        )
+        link = self._exchange.switch()
+        websocket = WebSocket(
+            host=host,
+            link=link,
+            codec=Protocol(
+                max_message=limits.max_message,
+                max_frame=limits.max_frame,
+                max_fragments=limits.max_fragments,
+                validate_utf=host.config.web_sockets.validate_utf,
+                text_bytes=self.action.text is bytes,
+                stream=self.action.stream,
+            ),
+            keepalive=keepalive,
+            protocol=chosen,
+            path=self.path,
+            peer=self.peer,
+        )
+        self._websocket = websocket
+        if self._callback is not None:
+            websocket.on_event(*self._callback)
+        link.begin(websocket, head)
+        return websocket
+
+    def _opening_headers(
+        self,
+        upgrade: Upgrade,
+        protocol: str | None,
+        inactivity: float,
+        request: float,
+        headers: Mapping[str, str] | None,
+    ) -> list[tuple[str, str]]:
+        lines = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept_key(upgrade.key)),
+        ]
+        if protocol is not None:
+            lines.append(("Sec-WebSocket-Protocol", protocol))
+        if inactivity != inf:
+            lines.append(("X-Inactivity-Timeout", str(round(inactivity))))
+        if request != inf:
+            lines.append(("X-Request-Timeout", str(round(request))))
+        lines += self._headers
+        if headers:
+            lines += headers.items()
+        return lines
+
+    def on_event(self, callback: Callback, arg: Any = None) -> None:
+        """Have `callback(ws, event, data, arg)` called for each event of the WebSocket (webAsync).
+
+        It may be a plain function, called in the midst of reading, or an async one, of which one call runs
+        at a time while reading waits.
+        """
+        if self._websocket is not None:
+            self._websocket.on_event(callback, arg)
+        else:
+            self._callback = (callback, arg)
+
+    async def wait(self) -> int:
+        """Run the WebSocket until it is closed (webWait): 0 after an orderly close, else -1.
+
+        Orderly means that both Closes were exchanged and no error or timeout of ours came first.
+        """
+        if self._callback is None and self._websocket is None:
+            self._callback = (_ignore, None)
+        websocket = self.websocket
+        await websocket.wait_closed()
+        return 0 if websocket.orderly_closed else -1
+
+    def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
+        """Restart the inactivity and request timeouts (webUpdateDeadline), with new seconds if given.
+
+        Raises ValueError for a length that is not positive; `math.inf` is no limit.
+        """
+        for name, value in (("inactivity", inactivity), ("request", request)):
+            if value is not None and not (value > 0 and (isfinite(value) or value == inf)):
+                raise ValueError(
+                    f"update_deadline({name}={value!r}): give seconds greater than 0, or math.inf"
+                )
+        self.websocket.update_deadline(inactivity, request)
+
+    # ---- a plain answer -------------------------------------------------------------------------------
+
+    def status(self, status: int) -> None:
+        """Set the status of the answer, 200 if never called."""
+        self._status = status
+
+    def set_header(self, name: str, value: str) -> None:
+        """Add a header field to the answer, or to the 101."""
+        self._headers.append((name, value))
+
+    def write(self, data: str | bytes) -> Awaitable[None]:
+        """Write a piece of the answer's body, text as UTF-8; awaiting waits while much is unsent."""
+        if self._websocket is not None:
+            raise RuntimeError(
+                "write() answers HTTP, and this request is a WebSocket by now: use web.websocket.send()"
+            )
+        piece = data.encode() if isinstance(data, str) else data
+        if self._exchange.answered:
+            return self._exchange.write(piece)
+        if self._answer is None:
+            self._answer = []
+        self._answer.append(piece)
+        if sum(map(len, self._answer)) <= _HELD_BACK:
+            return SENT
+        answer, self._answer = self._answer, None
+        self._exchange.start(self._status, self._headers, None)
+        return self._exchange.write(b"".join(answer))
+
+    def write_json(self, value: object) -> Awaitable[None]:
+        """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
+        self._headers.append(("Content-Type", "application/json"))
+        return self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+    def error(self, status: int, text: str) -> None:
+        """Answer with an error status and one line of text, instead of whatever was written so far."""
+        if self._websocket is not None:
+            raise RuntimeError(
+                "error() answers HTTP, and this request is a WebSocket by now: use send_close()"
+            )
+        if self._exchange.answered:
+            raise RuntimeError(
+                "error() was called after a part of the answer was sent: it is too late to refuse"
+            )
+        self._answer = None
+        body = text.encode() + b"\n"
+        headers = [*self._headers, ("Content-Type", "text/plain; charset=utf-8")]
+        self._exchange.start(status, headers, len(body))
+        self._exchange.write(body)
+        self._exchange.end()
+
+    def finalize(self) -> None:
+        """Complete the answer, or begin to close the WebSocket with 1000 (webFinalize); may come twice."""
+        if self._websocket is not None:
+            self._websocket.send_close()
+            return
+        if not self._exchange.answered:
+            body = b"".join(self._answer or ())
+            status = self._status if body or self._status != 200 else 204
+            self._exchange.start(status, self._headers, len(body))
+            if body:
+                self._exchange.write(body)
+        self._exchange.end()
+
+    # ---- what the runner calls ------------------------------------------------------------------------
+
+    def refuse(self, error: HttpError) -> None:
+        """Answer with an error that the action, or a check of ours, raised."""
+        if self._websocket is not None or self._exchange.answered:
+            self.failed()
+            return
+        self._headers = list(error.headers)
+        self.error(error.status, error.text)
+
+    def failed(self) -> None:
+        """The action raised, the exception is being handled: log it and end what it began."""
+        if self._websocket is not None:
+            self._websocket.failed()
+            return
+        _log.exception("action failed", path=self.path, peer=self.peer, action=self.action.where)
+        if self._exchange.answered:
+            self._exchange.abandon()
+            return
+        self._headers = []
+        self.error(500, "The action failed; its traceback is in the server's log")
+
+    def returned(self) -> None:
+        """The action has returned: close its WebSocket, or complete its answer."""
+        if self._websocket is not None:
+            self._websocket.returned()
+        elif self._upgrade is not None and self._answer is None and not self._exchange.answered:
+            _log.warning(
+                "action ignored a WebSocket",
+                path=self.path,
+                action=self.action.where,
+                hint="use web.websocket, web.wait() or web.accept() to take it, web.error() to refuse it",
+            )
+            self.error(500, "The action neither accepted nor refused the WebSocket")
+        else:
+            self.finalize()
