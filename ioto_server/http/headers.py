@@ -66,7 +66,7 @@ class Headers:
 
     @classmethod
     def of_fields(cls, fields: dict[str, list[str]]) -> Headers:
-        """Take over `fields`: lower-case names, each with checked values. For the parser: nothing is copied."""
+        """Take over `fields`: lower-case names, each with checked values. For the parser; copies nothing."""
         headers = cls.__new__(cls)
         headers._fields = fields
         return headers

@@ -124,11 +124,10 @@ class RequestParser:
 
     def _begin(self) -> Event | None:
         # RFC 9112 2.2: at least one empty line before a request is ignored. Here just one: more is no client.
-        if self._data.startswith(b"\r", self._position):
-            if len(self._data) - self._position < 2:
-                return None
-            if self._data.startswith(b"\r\n", self._position):
-                self._position += 2
+        if self._data[self._position : self._position + 2] in (b"", b"\r"):
+            return None
+        if self._data.startswith(b"\r\n", self._position):
+            self._position += 2
         self._step = RequestParser._first_byte
         return self._first_byte()
 
@@ -208,7 +207,7 @@ class RequestParser:
         request = Request(method, target.raw, target.path, target.query, version, headers, host)
         interpret(request, found)
         if complaint:
-            raise bad_request(f"The request header is malformed: {complaint}")
+            raise bad_request(f"httptools refuses the request header ({complaint}): correct it")
         return request
 
     def _first_piece(self) -> Event | None:

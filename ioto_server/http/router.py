@@ -14,7 +14,7 @@ DEFAULT_METHODS = ("GET", "POST")
 Value = TypeVar("Value")
 
 
-class DuplicatePrefix(Exception):  # noqa: N818  # named by what happened, as in the docs
+class DuplicatePrefix(Exception):
     """A prefix is added a second time; `existing` is the value that has it."""
 
     def __init__(self, prefix: str, existing: object) -> None:
@@ -56,7 +56,7 @@ class PrefixTable(Generic[Value]):
                 return self._values[key], key or "/", path[len(key) :]
             if not key:
                 return None
-            key = key[: key.rindex("/")]
+            key = key.rpartition("/")[0]
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """Each prefix with its value, sorted by prefix."""

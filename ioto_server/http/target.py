@@ -21,7 +21,9 @@ class Target(NamedTuple):
 
 
 # A path that means what it says: nothing to decode, no segment that begins with a dot.
-_PLAIN = re.compile(rb"(?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)?+)++(?:\?(\S*+))?+")
+_PLAIN = re.compile(
+    rb"(?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)?+)++(?:\?[!$-;=?-~]*+)?+"
+)
 # Visible ASCII without `#` (a target has no fragment) and `"<>`, which no URI holds and no browser sends raw.
 # The rest of what RFC 3986 leaves out (`[]^`{|}` and, in queries, a backslash) browsers do send.
 _VISIBLE = re.compile(rb"[!$-;=?-~]++")
