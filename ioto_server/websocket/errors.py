@@ -30,5 +30,5 @@ class StateError(Exception):
     """A frame was to be sent that the state forbids: after our Close, or inside another message."""
 
 
-class MessageTooBig(ValueError):  # noqa: N818 - named as its close code, 1009 Message Too Big
+class MessageTooBig(ValueError):
     """A message to be sent is longer than ``limits.maxMessage``. Nothing of it has been written."""

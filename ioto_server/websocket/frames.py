@@ -207,11 +207,11 @@ def parse_close(payload: bytes, complete: bool = True) -> tuple[int, str]:
         if complete and payload:
             # "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1)
             raise ProtocolError(1002, "Close frame has half a close code (RFC 6455 5.5.1)")
-        return CloseCode.NO_STATUS, ""
+        return int(CloseCode.NO_STATUS), ""
     code = int.from_bytes(payload[:2], "big")
     if not may_be_sent(code):
         raise ProtocolError(1002, f"Close code {code} may not be sent (RFC 6455 7.4)")
     try:
-        return code, decoded(payload[2:], complete)
+        return code, decoded(payload[2:], complete)[0]
     except UnicodeDecodeError:
         raise ProtocolError(1007, "Close reason is not valid UTF-8 (RFC 6455 5.5.1)") from None

@@ -150,8 +150,8 @@ def check_origin(origin: str | None, host: str, scheme: str, allowed: Sequence[s
     * hosts: ``'example.com'``, ``'example.com:8080'``, under any scheme;
     * origins: ``'https://example.com'``;
 
-    without a port: the default one of the origin's scheme. In a host or port ``*`` stands for any characters
-    that are no boundary: ``'https://*.example.com'``, ``'localhost:*'``.
+    where no port means the default one of the origin's scheme, and ``*`` within a host or port stands for any
+    characters of it: ``'https://*.example.com'``, ``'localhost:*'``.
     """
     if origin is None:
         return True

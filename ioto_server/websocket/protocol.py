@@ -9,7 +9,7 @@ from .errors import MessageTooBig, StateError
 from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
 from .masking import unmask
 from .receiver import Receiver
-from .utf8 import sendable_end
+from .utf8 import valid_end
 
 #: Payloads up to this many bytes are joined with their header into one item: a copy is cheaper than another
 #: item.
@@ -87,7 +87,7 @@ class Protocol(Receiver):
             self._refuse_data()
         if size > self._max_message:
             raise _too_big(size, self._max_message)
-        if opcode == Opcode.TEXT and data is payload and sendable_end(data) != size:
+        if opcode == Opcode.TEXT and data is payload and valid_end(data) != size:
             raise _not_text()
         return self._send_frames(opcode, data, True, out)
 
@@ -109,7 +109,7 @@ class Protocol(Receiver):
         tail = b""
         if opcode == Opcode.TEXT:
             text = self._begun_tail + data
-            end = sendable_end(text)
+            end = valid_end(text)
             tail = text[end:]
             if end < 0 or (tail and fin):
                 raise _not_text()

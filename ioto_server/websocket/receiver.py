@@ -12,7 +12,7 @@ from typing import Any
 from .errors import ProtocolError
 from .frames import VERDICTS, CloseCode, Opcode, first_byte_error, parse_close
 from .masking import read_key, rotate_key, unmask
-from .utf8 import INVALID_TEXT, decoded, replaced, valid_end
+from .utf8 import INVALID_TEXT, replaced, valid_end
 
 
 class Received(IntEnum):
@@ -272,7 +272,7 @@ class Receiver:
                 limit = self._max_frame
             if length >= 126:
                 size = 4 if length == 126 else 10
-                length = self._extended_length(data, pos + 2, min(end, pos + size), size - 2, limit)
+                length = self._extended_length(data, pos + 2, min(end, pos + size), size - 2)
                 if length < 0:
                     return -1
             if length > limit:
@@ -292,7 +292,7 @@ class Receiver:
                 self._opcode = first & 0x0F
         return size
 
-    def _extended_length(self, data: bytes | bytearray, pos: int, end: int, width: int, limit: int) -> int:
+    def _extended_length(self, data: bytes | bytearray, pos: int, end: int, width: int) -> int:
         """Return the length at ``data[pos:end]``, 2 or 8 bytes, zeros for those missing; -1 if refused."""
         known = end - pos
         length = 0
@@ -303,12 +303,9 @@ class Receiver:
                 return -1
             length |= data[pos + i] << (8 * (width - 1 - i))
         # "the minimal number of bytes MUST be used to encode the length" (5.2): decided by the sixth byte of
-        # eight, or by the second of two, and only then may the bytes behind it be weighed against the limit.
+        # eight, or by the second of two. What is known not to be zero earlier is long enough for its form.
         if (known >= 6 and length < 65536) or (known == width == 2 and length < 126):
             self._refuse(1002, "Frame length is not in its shortest form (RFC 6455 5.2)")
-            return -1
-        if length > limit and length >= 65536:
-            self._over_limit()
             return -1
         return length
 
@@ -364,6 +361,7 @@ class Receiver:
         """Discard payload that comes after our Close; the frames are still followed, for the peer's Close."""
         self._pos += count
         self._left -= count
+        self._control = b""
         if self._left:
             return self._need_data()
         self._left = NO_FRAME
@@ -417,7 +415,7 @@ class Receiver:
             self.opcode = TEXT
             if self._validate:
                 end = self._valid
-                text = decoded(message[:end], True)
+                text = message[:end].decode()
             else:
                 text, end = replaced(message, False)
             self.data = text.encode() if self._text_bytes else text
