@@ -11,6 +11,9 @@ from ioto_server.http.errors import HttpError
 DEFAULT_METHODS = ("GET", "POST")
 """The methods of a route that names none, and of everything when there are no routes. HEAD comes with GET."""
 
+FILE_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE"))
+"""What can be done with a file: a route's other methods are not allowed for it, whatever the route says."""
+
 Value = TypeVar("Value")
 
 
@@ -86,7 +89,7 @@ class RedirectRule(Protocol):
     """What the router reads of an entry of the `redirect` list (`from`, `to`, `status`)."""
 
     @property
-    def from_(self) -> str: ...
+    def source(self) -> str: ...
     @property
     def to(self) -> str: ...
     @property
@@ -122,29 +125,35 @@ class Router:
         redirects: Sequence[RedirectRule] = (),
         prefixes: PrefixTable[Any] | None = None,
     ) -> None:
-        self._routes = None if routes is None else [(route, _allow(route.methods)) for route in routes]
+        self._routes = (
+            None
+            if routes is None
+            else [(route, _allow(route.methods, route.handler != "action")) for route in routes]
+        )
         self._redirects = redirects
         self._prefixes = PrefixTable[Any]() if prefixes is None else prefixes
-        self._default_allow = _allow(DEFAULT_METHODS)
-        offered = [DEFAULT_METHODS] if routes is None else [route.methods for route in routes]
-        self._all = _allow([method for methods in offered for method in methods])
+        self._action_allow = _allow(DEFAULT_METHODS, False)
+        self._file_allow = _allow(DEFAULT_METHODS, True)
+        offered = [self._action_allow] if self._routes is None else [allow for _, allow in self._routes]
+        self._all = _allow([method for allow in offered for method in allow], False)
 
     def match(self, method: str, path: str) -> Match:
         """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6)."""
         if path == "*":
             return Match("options", None, path, self._all)
         for redirect in self._redirects:
-            if matches(redirect.from_, path):
+            if matches(redirect.source, path):
                 return Match("redirect", None, path, (), redirect.to, redirect.status)
         if self._routes is None:
-            kind: Literal["action", "file"] = "file" if self._prefixes.find(path) is None else "action"
-            return self._allowed(method, kind, None, path, self._default_allow)
+            if self._prefixes.find(path) is None:
+                return self._allowed(method, "file", None, path, self._file_allow)
+            return self._allowed(method, "action", None, path, self._action_allow)
         for route, allow in self._routes:
             if not matches(route.match, path):
                 continue
             if route.redirect:
                 return Match("redirect", route, path, allow, route.redirect, 302)
-            kind = "action" if route.handler == "action" else "file"
+            kind: Literal["action", "file"] = "action" if route.handler == "action" else "file"
             return self._allowed(method, kind, route, _trim(path, route.trim), allow)
         raise HttpError(404, "No route matches this path: see `routes` in the configuration")
 
@@ -152,8 +161,8 @@ class Router:
         self, method: str, kind: Literal["action", "file"], route: Any, path: str, allow: tuple[str, ...]
     ) -> Match:
         if method in allow:
-            # A route that names OPTIONS answers it itself; for the others the answer follows from the route.
-            if method == "OPTIONS" and (route is None or "OPTIONS" not in route.methods):
+            # An action whose route names OPTIONS answers it; for the others the answer follows from the route.
+            if method == "OPTIONS" and (kind == "file" or route is None or "OPTIONS" not in route.methods):
                 return Match("options", route, path, allow)
             return Match(kind, route, path, allow)
         raise HttpError(
@@ -170,12 +179,12 @@ def matches(pattern: str, path: str) -> bool:
     return not pattern or path == pattern
 
 
-def _allow(methods: Sequence[str]) -> tuple[str, ...]:
-    allow = dict.fromkeys(method.upper() for method in methods)
+def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
+    allow = dict.fromkeys(methods)
     if "GET" in allow:
         allow["HEAD"] = None
-    allow["OPTIONS"] = None
-    return tuple(allow)
+    kept = [method for method in allow if not of_file or method in FILE_METHODS]
+    return tuple(dict.fromkeys([*kept, "OPTIONS"]))
 
 
 def _trim(path: str, trim: str | None) -> str:

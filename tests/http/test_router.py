@@ -20,7 +20,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Redirect:
-    from_: str
+    source: str
     to: str
     status: int = 302
 
@@ -74,8 +74,15 @@ def test_a_method_outside_is_405_with_allow_and_no_later_route_is_tried() -> Non
     error = refusal(Router(PAGE), "POST", "/upload/x")
     assert error.status == 405
     assert error.headers == [("Allow", "DELETE, GET, PUT, HEAD, OPTIONS")]
-    error = refusal(Router([Route("/a", ("PUT",)), Route()]), "GET", "/a")
+    error = refusal(Router([Route("/a", ("PUT",), "action"), Route()]), "GET", "/a")
     assert error.headers == [("Allow", "PUT, OPTIONS")]
+
+
+def test_a_file_takes_no_post_whatever_its_route_says() -> None:
+    """RFC 9110 10.2.1: Allow names what the resource supports."""
+    assert refusal(Router(PAGE), "POST", "/index.html").headers == [("Allow", "GET, HEAD, OPTIONS")]
+    assert Router(PAGE).match("OPTIONS", "/index.html").allow == ("GET", "HEAD", "OPTIONS")
+    assert Router([Route(methods=("GET", "OPTIONS"))]).match("OPTIONS", "/x").kind == "options"
 
 
 def test_head_comes_with_get() -> None:
@@ -100,7 +107,7 @@ def test_options_is_answered_from_the_route_unless_the_route_takes_it() -> None:
 def test_options_of_the_server_as_a_whole() -> None:
     match = Router(PAGE).match("OPTIONS", "*")
     assert match.kind == "options"
-    assert set(match.allow) == {"DELETE", "GET", "PUT", "POST", "HEAD", "OPTIONS"}
+    assert set(match.allow) == {"DELETE", "GET", "PUT", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_redirects_of_the_list_come_before_routes() -> None:
     router = Router(PAGE, [Redirect("/old", "/new", 301), Redirect("/docs/", "https://docs.example/")])
     match = router.match("GET", "/old")
     assert (match.kind, match.location, match.status) == ("redirect", "/new", 301)
-    match = router.match("PUT", "/docs/a/b")
+    match = router.match("POST", "/docs/a/b")
     assert (match.location, match.status) == ("https://docs.example/", 302)
     assert router.match("GET", "/old/x").kind == "file"
 
@@ -138,7 +145,8 @@ def test_without_routes_registered_prefixes_go_to_actions_and_the_rest_to_files(
     assert router.match("GET", "/ws/other").kind == "file"
     table.add("/ws/other", "later")
     assert router.match("GET", "/ws/other").kind == "action"
-    assert refusal(router, "DELETE", "/index.html").headers == [("Allow", "GET, POST, HEAD, OPTIONS")]
+    assert refusal(router, "DELETE", "/index.html").headers == [("Allow", "GET, HEAD, OPTIONS")]
+    assert refusal(router, "DELETE", "/ws/echo").headers == [("Allow", "GET, POST, HEAD, OPTIONS")]
 
 
 def test_with_routes_they_alone_decide() -> None:
