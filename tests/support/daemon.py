@@ -129,6 +129,7 @@ class Daemon:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._open_streams = 2
+        self._may_end = False
         self._readers = [
             threading.Thread(target=self._read, args=(stream,), daemon=True)
             for stream in (self._process.stdout, self._process.stderr)
@@ -154,7 +155,9 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        """The URL of its first endpoint, `http://127.0.0.1:PORT`; waits until it listens."""
+        """The URL of its first endpoint, `http://127.0.0.1:PORT`; waits for it, fails if it ended."""
+        if not self.running:
+            raise DaemonError(f"it has ended, with exit code {self._process.returncode}:\n{self._report()}")
         return str(self.log("listening")["url"]).rstrip("/")
 
     @property
@@ -198,10 +201,12 @@ class Daemon:
     # How it ends
 
     def signal(self, number: signal.Signals) -> None:
+        self._may_end = True
         self._process.send_signal(number)
 
     def wait(self) -> int:
         """Wait for its end and return the exit code; what it printed is then complete."""
+        self._may_end = True
         try:
             code = self._process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
@@ -217,14 +222,17 @@ class Daemon:
         return self.wait()
 
     def close(self) -> None:
-        """End it whatever happened, and fail unless a stop was orderly and lost nothing."""
+        """End it whatever happened; fails if it ended unasked, in disorder, or lost a task on the way."""
         try:
+            asked = self.running or self._may_end
             ended_before = not self.running
             code = self.stop()
         finally:
             if self.running:
                 self._process.kill()
                 self._process.wait()
+        if not asked:
+            raise DaemonError(f"it ended by itself, with exit code {code}:\n{self._report()}")
         if not ended_before and code != 0:
             raise DaemonError(f"exit code {code} on SIGTERM:\n{self._report()}")
         lost = [sign for sign in _LOST if sign in self.output]
