@@ -23,8 +23,8 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 class Endpoint:
     """One address to listen at.
 
-    `host` is '' for all interfaces, and an IPv6 address without its brackets. `port` 0 lets the system choose.
-    `path` is set for `unix` only.
+    `host` is '' for all interfaces, and an IPv6 address without its brackets. `port` 0 lets the system
+    choose. `path` is set for `unix` only.
     """
 
     scheme: Literal["http", "https", "unix"]

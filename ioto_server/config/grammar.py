@@ -1,8 +1,8 @@
 """How one kind of value is read, printed and described: what stands between the model and pydantic.
 
-A `Grammar` is put into the annotation of a field (`Size = Annotated[int, Grammar(...)]`). From this one object come the
-validator that pydantic runs, the sentence of allowed values in every message, the text `explain` prints and the JSON
-Schema: they cannot disagree.
+A `Grammar` is put into the annotation of a field (`Size = Annotated[int, Grammar(...)]`). From this one
+object come the validator that pydantic runs, the sentence of allowed values in every message, the text
+`explain` prints and the JSON Schema: they cannot disagree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from ioto_server.config.values import WrongValue
@@ -21,7 +21,7 @@ from ioto_server.config.values import WrongValue
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a configuration is read: relative paths start at `base`, `$RUNTIME_DIRECTORY` is looked up in `environ`."""
+    """Where a configuration is read: where relative paths start, and where variables are looked up."""
 
     base: Path = field(default_factory=Path.cwd)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -29,8 +29,8 @@ class Place:
     def absolute(self, text: str) -> Path:
         """Make a path absolute without following links below `base`: a certificate that is a link stays one.
 
-        Leading '..' are taken off here, so that messages show '/srv/actions' and not '/srv/etc/../actions'; `base`
-        holds no links, therefore that is the same folder.
+        Leading '..' are taken off here, so that messages show '/srv/actions' and not '/srv/etc/../actions';
+        `base` holds no links, therefore that is the same folder.
         """
         base = self.base
         while text == ".." or text.startswith("../"):
@@ -39,7 +39,7 @@ class Place:
 
 
 class NotAllowed(WrongValue):
-    """A `WrongValue` together with the sentence of what its directive allows: this is what pydantic collects."""
+    """A `WrongValue` with the sentence of what its directive allows: what pydantic collects."""
 
     def __init__(self, error: WrongValue, allowed: str) -> None:
         super().__init__(error.why, error.hint)
@@ -50,8 +50,9 @@ class NotAllowed(WrongValue):
 class Grammar:
     """One kind of value.
 
-    `parse` turns a JSON5 value into the model's value or raises `WrongValue`; it takes the model's value too, and
-    returns it unchanged. `show` is its inverse. `allowed` completes "write ...". `schema` is the JSON Schema.
+    `parse` turns a JSON5 value into the model's value or raises `WrongValue`; it takes the model's value too,
+    and returns it unchanged. `show` is its inverse. `allowed` completes "write ...". `schema` is the JSON
+    Schema.
     """
 
     allowed: str
@@ -72,7 +73,55 @@ class Grammar:
 
         return core_schema.with_info_plain_validator_function(validate)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return dict(self.schema)
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list, for which one item alone may stand; with `objects`, a list of objects, which takes its
+    brackets.
+
+    `null` is allowed where it has a meaning of its own. `empty` is the hint where an empty list is refused.
+    """
+
+    null: bool = False
+    objects: bool = False
+    empty: str = ""
+
+    def expand(self, value: object) -> object:
+        """Return a tuple, or None."""
+        if value is None and self.null:
+            return None
+        if isinstance(value, list | tuple):
+            if not value and self.empty:
+                raise WrongValue("is an empty list", self.empty)
+            return tuple(value)
+        if self.objects:
+            hint = "write it in brackets: [{ ... }]" if isinstance(value, dict) else "write [{ ... }]"
+            raise WrongValue("is not a list of objects", hint)
+        if isinstance(value, dict):
+            raise WrongValue("is an object, not a list", "write [ ] around the values, without names")
+        return (value,)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.expand, handler(source))
+
+
+class Words:
+    """Values that may stand for an object: `false` for none, `true` for the object with its defaults."""
+
+    def __init__(self, *meanings: tuple[bool | None, dict[str, Any] | None]) -> None:
+        self.meanings = meanings
+
+    @property
+    def allowed(self) -> str:
+        """The words, to complete "write ..."."""
+        return " or ".join({True: "true", False: "false", None: "null"}[word] for word, _ in self.meanings)
+
+    def expand(self, value: object) -> object:
+        """Return what the value stands for, or the value itself."""
+        for word, meaning in self.meanings:
+            if value is word:
+                return meaning
+        return value
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.expand, handler(source))

@@ -1,56 +1,60 @@
-"""Find web.json5, read it, and turn it into a `Config`, or say everything that is wrong with it at once."""
+"""Find web.json5, read it with all that is laid over it, return a `Config` or everything that is wrong."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import json5
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from ioto_server.config.checks import cross_check
 from ioto_server.config.grammar import NotAllowed, Place
+from ioto_server.config.known import Known
 from ioto_server.config.model import Config
-from ioto_server.config.nearest import nearest
+from ioto_server.config.overrides import from_arguments, from_environment, override
 from ioto_server.config.problems import ConfigError, Problem
+from ioto_server.config.scan import Document, Node, scan
+from ioto_server.config.source import read_source
+from ioto_server.config.syntax import short
+from ioto_server.config.tree import locate, merge, settle, skipped, spell
+from ioto_server.config.values import WrongValue
+from ioto_server.config.view import View
 
 PLACES = ("web.json5", "etc/web.json5", "/etc/ioto-server/web.json5")
-# The json5 package reads about 40 KB a second and recurses (SPEC 2).
-LARGEST = 128 * 1024
-DEEPEST = 32
-_BRACKETS = re.compile(
-    r"//[^\r\n\u2028\u2029]*|/\*.*?(?:\*/|\Z)|'(?:\\.|[^'\\])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{}]", re.DOTALL
-)
+MOST_DROP_INS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used, and what is doubtful about it."""
+    """A configuration that can be used.
+
+    `warnings` is what is doubtful about it, `files` what it was read from (the file and its drop-ins), `root`
+    the values as they were written, each with its place.
+    """
 
     config: Config
     path: Path
-    warnings: list[Problem] = field(default_factory=list)
+    warnings: list[Problem]
+    files: tuple[Path, ...]
+    root: Node = field(repr=False)
 
 
 def find_config(explicit: Path | None) -> Path:
-    """Return the file to load: the one named, or the first that exists of the usual places. Raises `ConfigError`."""
+    """Return the file to load: the one named, or the first that exists of the usual places.
+
+    Raises `ConfigError` when there is none.
+    """
     if explicit is not None:
         return explicit
     for place in PLACES:
         if os.path.exists(place):
             return Path(place)
     looked = ", ".join(place if place.startswith("/") else f"./{place}" for place in PLACES)
-    raise ConfigError(
-        [
-            Problem(
-                f"no configuration found; looked for {looked}",
-                "`ioto-server init DIR` writes a small working project, `--config FILE` names a file elsewhere",
-            )
-        ]
-    )
+    hint = "`ioto-server init DIR` writes a small working project, `--config FILE` names a file elsewhere"
+    raise ConfigError([Problem(f"no configuration found; looked for {looked}", hint)])
 
 
 def load_config(
@@ -58,110 +62,154 @@ def load_config(
 ) -> Loaded:
     """Load and check a configuration.
 
-    `overrides` are (directive path, value text) of `--set`. Raises `ConfigError` with every problem found.
+    `path` is the file; drop-ins beside it (`web.d/*.json5`) are laid over it in the order of their names,
+    then the variables `IOTO_SET_<PATH>` of `environ` (default: the process's), then `overrides`: the (path,
+    value text) of each `--set`. Raises `ConfigError` with every problem found; a syntax error is reported
+    alone.
     """
-    name = str(path)
-    tree = _root(_parse(_read(path), name), name)
-    warnings: list[Problem] = []
-    for directive, text in overrides:
-        _set(tree, directive, text)
-    tree = _known(tree, Config, "", name, warnings)
-    place = Place(Path(os.path.realpath(path.parent)), os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    files = (path, *_drop_ins(path))
+    problems: list[Problem] = []
+    root = _files(files, problems)
+    for name, directive, text in (*from_environment(environ), *from_arguments(overrides)):
+        node = override(name, directive, text, problems)
+        if node is not None:
+            root = merge(root, _keep(node, problems))
+    place = Place(Path(os.path.realpath(path.parent)), environ)
+    config, faulty, wrong = _validate(root, place)
+    problems += wrong
+    problems += cross_check(View(config, root, str(path), frozenset(faulty)))
+    errors = [problem for problem in problems if problem.severity == "error"]
+    warnings = [problem for problem in problems if problem.severity == "warning"]
+    if errors:
+        raise ConfigError(errors, warnings)
+    return Loaded(config, path, warnings, files, root)
+
+
+def _drop_ins(path: Path) -> list[Path]:
+    """Return the drop-ins of a file: for web.json5, web.d/*.json5."""
+    folder = path.with_suffix(".d") if path.name else path
     try:
-        config = Config.model_validate(tree, context=place)
-    except ValidationError as error:
-        problems = [_problem(details, name) for details in error.errors(include_url=False)]
-        raise ConfigError(problems, warnings) from None
-    return Loaded(config, path, warnings)
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".json5") and name[0] not in "._")
+    except (OSError, ValueError):
+        return []
+    if len(names) > MOST_DROP_INS:
+        hint = "put what belongs together into one file"
+        raise ConfigError([Problem(f"holds more than {MOST_DROP_INS} files", hint, str(folder))])
+    return [folder / name for name in names]
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError([Problem(f"cannot be read: {reason}", file=str(path))]) from None
-    if len(data) > LARGEST:
-        raise ConfigError([Problem("is larger than 128 KB", "move parts into web.d/*.json5", file=str(path))])
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise ConfigError([Problem("is not UTF-8", file=str(path))]) from None
+def _files(files: Sequence[Path], problems: list[Problem]) -> Node:
+    """Read the files and lay them over each other. Raises `ConfigError` for what cannot be read or parsed."""
+    documents: list[Document] = []
+    broken: list[Problem] = []
+    for file in files:
+        try:
+            documents.append(scan(read_source(file)))
+        except ConfigError as error:
+            broken += error.problems
+    if broken:
+        raise ConfigError(broken)
+    trees = []
+    for document in documents:
+        problems += _repeats(document)
+        trees.append(_keep(settle(document, problems), problems))
+    root = trees[0]
+    for tree in trees[1:]:
+        root = merge(root, tree)
+    return root
 
 
-def _parse(text: str, name: str) -> object:
-    depth = 0
-    for match in _BRACKETS.finditer(text):
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
-        if depth > DEEPEST:
-            raise ConfigError([Problem(f"is nested deeper than {DEEPEST} levels", file=name)])
-    try:
-        return json5.loads(text)
-    except ValueError as error:
-        raise ConfigError([Problem(f"syntax error: {error}", file=name)]) from None
-
-
-def _root(tree: object, name: str) -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        raise ConfigError([Problem("is not an object", "write the directives inside { }", file=name)])
-    tree = {key: value for key, value in tree.items() if not key.startswith("_") and key != "$schema"}
-    if "web" not in tree:
-        return tree
-    web = tree.pop("web")
-    both = [key for key in tree if key not in ("log", "tls")]
-    if both or not isinstance(web, dict):
-        raise ConfigError(
-            [Problem("has settings at the root and under web", f"move {both} into web", file=name)]
-        )
-    return {**web, **tree}
-
-
-def _set(tree: dict[str, Any], directive: str, text: str) -> None:
-    *parents, last = directive.split(".")
-    for key in parents:
-        tree = tree.setdefault(key, {})
-    try:
-        tree[last] = json5.loads(text)
-    except ValueError:
-        tree[last] = text
-
-
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
-    for name, info in model.model_fields.items():
-        yield info.alias or name, info
-
-
-def _known(
-    tree: dict[str, Any], model: type[BaseModel], path: str, name: str, warnings: list[Problem]
-) -> dict[str, Any]:
-    known = {alias: info for alias, info in _fields(model)}
-    kept: dict[str, Any] = {}
-    for key, value in tree.items():
-        if key.startswith("_"):
-            continue
-        if key not in known:
-            guess = nearest(key, known)
-            hint = f"did you mean '{guess}'?" if guess else ""
-            warnings.append(
-                Problem(
-                    "is not known and has no effect", hint, file=name, path=path + key, severity="warning"
-                )
-            )
-            continue
-        inner = known[key].annotation
-        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            value = _known(value, inner, f"{path}{key}.", name, warnings)
-        kept[key] = value
+def _keep(root: Node, problems: list[Problem]) -> Node:
+    known = Known()
+    kept = known.keep(root)
+    problems += known.problems
     return kept
 
 
-def _problem(details: Any, name: str) -> Problem:
-    path = ".".join(str(part) for part in details["loc"])
-    found = repr(details["input"])
-    error = details.get("ctx", {}).get("error")
-    if isinstance(error, NotAllowed):
-        return Problem(
-            f"{found} {error.why}", error.hint or f"write {error.allowed}", name, path=path, found=found
+def _repeats(document: Document) -> list[Problem]:
+    """Name keys that stand twice in one object: JSON5 takes the last in silence."""
+    problems = []
+    for repeat in document.repeats:
+        path = repeat.path.removeprefix("web.")
+        if any(skipped(part) for part in path.split(".")):
+            continue
+        source = repeat.second.source
+        first, second = source.place(repeat.first.key), source.place(repeat.second.key)
+        where = f"line {first[0]}" if first[0] != second[0] else f"column {first[1]}"
+        message = f"is set a second time; {short(repeat.first.text)} of {where} has no effect"
+        problems.append(
+            source.problem(
+                message, "take one of them out", offset=repeat.second.key, path=path, severity="warning"
+            )
         )
-    return Problem(f"{found}: {details['msg']}", "", name, path=path, found=found)
+    return problems
+
+
+def _validate(root: Node, place: Place) -> tuple[Config, set[str], list[Problem]]:
+    """Make the model; where values are wrong, make it without them too, so that the other checks can run.
+
+    Returns the model, the paths that were left out, and the problems.
+    """
+    data = root.plain()
+    try:
+        return Config.model_validate(data, context=place), set(), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    problems = [_problem(detail, root) for detail in details]
+    faulty = {spell(_location(detail)) for detail in details}
+    for detail in details:
+        _leave_out(data, detail["loc"], whole=detail["type"] == "missing")
+    try:
+        return Config.model_validate(data, context=place), faulty, problems
+    except ValidationError as error:
+        # Something that must be there was wrong: its object goes too.
+        for detail in error.errors(include_url=False):
+            data.pop(detail["loc"][0], None)
+            faulty.add(str(detail["loc"][0]))
+    return Config.model_validate(data, context=place), faulty, problems
+
+
+def _leave_out(data: Any, loc: Sequence[str | int], *, whole: bool) -> None:
+    """Take a wrong value out: a member of an object alone, an item of a list with its list."""
+    if whole:
+        data.pop(loc[0], None)
+        return
+    holder, last = data, loc[0]
+    inside = data
+    for part in loc:
+        if isinstance(inside, dict) and part in inside:
+            holder, last = inside, part
+            inside = inside[part]
+        elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
+            inside = inside[part]
+        else:
+            break
+    holder.pop(last, None)
+
+
+def _location(detail: Any) -> tuple[str | int, ...]:
+    """Where pydantic found a problem; that it was in the key of a table is told in the last part."""
+    loc: tuple[str | int, ...] = detail["loc"]
+    return loc[:-1] if loc[-1] == "[key]" else loc
+
+
+def _problem(detail: Any, root: Node) -> Problem:
+    """Put what pydantic collected into our words."""
+    loc = _location(detail)
+    node, depth = locate(root, loc)
+    missing = detail["type"] == "missing"
+    # One value may stand for a list of one: it has no index in the file.
+    path = spell(loc if missing or depth == 0 else loc[:depth])
+    offset = node.start
+    if missing:
+        return node.source.problem("is missing", f"write {loc[-1]}: ...", offset=offset, path=path)
+    found = short(node.text)
+    if detail["loc"][-1] == "[key]":
+        offset, found = node.key, str(loc[-1])
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, WrongValue):
+        hint = error.hint or (f"write {error.allowed}" if isinstance(error, NotAllowed) else "")
+        return node.source.problem(f"{found} {error.why}", hint, offset=offset, path=path, found=found)
+    hint = f"write {loc[-1]}: {{ ... }}" if isinstance(loc[-1], str) else "write { ... }"
+    return node.source.problem(f"{found} is not an object", hint, offset=offset, path=path, found=found)

@@ -1,19 +1,19 @@
 """The model of web.json5: the one place where a directive's name, type, default, unit and help stand.
 
-`check`, `explain`, the reference page, the JSON Schema and the generated etc/web.json5 are all made from it (SPEC 2).
-Attributes are snake_case, the file's keys are the same words in camelCase. Defaults are written as in a file, and go
-through the same grammar as a file's values.
+`check`, `explain`, the reference page, the JSON Schema and the generated etc/web.json5 are all made from it
+(SPEC 2). Attributes are snake_case, the file's keys are the same words in camelCase. Defaults are written as
+in a file, and go through the same grammar as a file's values.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ioto_server.config import kinds
-from ioto_server.config.values import WrongValue
+from ioto_server.config.grammar import Many, Words
 
 
 class Section(BaseModel):
@@ -34,41 +34,15 @@ def directive(
 ) -> Any:
     """Declare a directive.
 
-    `default` is written as in a file (`...` = required). `help_` is two lines. `live` says whether a reload applies a
-    change to the running server; otherwise it takes a restart.
+    `default` is written as in a file (`...` = required). `help_` is two lines. `live` says whether a reload
+    applies a change to the running server; otherwise it takes a restart.
     """
     return Field(default, alias=alias, description=help_, json_schema_extra={"since": since, "live": live})
 
 
-def section(model: type[Section], help_: str, *, since: str = "0.1.0") -> Any:
+def section(help_: str, *, since: str = "0.1.0") -> Any:
     """Declare an object of directives that is there even when the file does not mention it."""
-    return Field(default_factory=model, description=help_, json_schema_extra={"since": since, "live": True})
-
-
-def _many(value: object) -> object:
-    """Let one value stand for a list of one."""
-    if isinstance(value, dict):
-        raise WrongValue("is an object", "write a list: [...]")
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _none(value: object) -> object:
-    """Let `false` stand for "not there"."""
-    return None if value is False else value
-
-
-def _protocols(value: object) -> object:
-    if value == [] or value == ():
-        raise WrongValue("is an empty list", "write null to speak whatever the client offers first")
-    return None if value is None else _many(value)
-
-
-def _origins(value: object) -> object:
-    return None if value is None else _many(value)
-
-
-def _compress(value: object) -> object:
-    return {} if value is True else _none(value)
+    return Field({}, description=help_, json_schema_extra={"since": since, "live": True})
 
 
 class Route(Section):
@@ -79,7 +53,7 @@ class Route(Section):
         "Which paths: '/x/' takes everything below, '/x' that path alone, '/' only '/'.\n"
         "Absent or '' takes every path. The first route that matches decides.",
     )
-    methods: Annotated[tuple[kinds.Method, ...], BeforeValidator(_many)] = directive(
+    methods: Annotated[tuple[kinds.Method, ...], Many()] = directive(
         ("GET", "POST"),
         "Methods the route takes; HEAD comes with GET. Others are answered 405.\n"
         "PUT and DELETE change files, so name them only where that is wanted.",
@@ -94,7 +68,7 @@ class Route(Section):
         "Answer with a redirect (302) to this path or URL.\n"
         "For another status use the redirect list at the root.",
     )
-    trim: kinds.OptionalMatch = directive(
+    trim: kinds.OptionalUrlPath = directive(
         None,
         "Prefix taken off the path before the handler sees it.\n"
         "{ match: '/files/', trim: '/files' } serves /files/a.txt from documents/a.txt.",
@@ -129,7 +103,7 @@ class Route(Section):
 class Redirect(Section):
     """One entry of `redirect`: a path that has moved."""
 
-    from_: kinds.Match = directive(
+    source: kinds.Match = directive(
         ...,
         "Path that has moved; ending in '/' it takes everything below.\nCompared like the match of a route.",
         alias="from",
@@ -285,7 +259,10 @@ class WebSockets(Section):
         "How often a ping is sent, so that proxies do not cut a quiet connection.\n"
         "Choose less than timeouts.inactivity, such as '1 min'.",
     )
-    protocol: Annotated[tuple[kinds.Token, ...] | None, BeforeValidator(_protocols)] = directive(
+    protocol: Annotated[
+        tuple[kinds.Protocol, ...] | None,
+        Many(null=True, empty="write null to speak what the client offers first"),
+    ] = directive(
         "chat",
         "Sub-protocol the server speaks; a list is in order of preference.\n"
         "null takes the first one that the client offers.",
@@ -295,11 +272,11 @@ class WebSockets(Section):
         "Refuse text that is not UTF-8 with Close 1007, as RFC 6455 asks.\nfalse puts U+FFFD in its place.",
         alias="validateUTF",
     )
-    compress: Annotated[Compress | None, BeforeValidator(_compress)] = directive(
+    compress: Annotated[Compress | None, Words((True, {}), (False, None))] = directive(
         False,
         "Compress messages with permessage-deflate (RFC 7692).\ntrue, or an object with the settings below.",
     )
-    origins: Annotated[tuple[kinds.Origin, ...] | None, BeforeValidator(_origins)] = directive(
+    origins: Annotated[tuple[kinds.Origin, ...] | None, Many(null=True)] = directive(
         None,
         "Web pages that may connect: hosts, origins or patterns; '*' = any.\n"
         "Not set: pages of this host alone. Clients that are no browsers are not asked.",
@@ -325,17 +302,17 @@ class Log(Section):
         "Where lines go: 'stdout', 'stderr' or a file.\nUnder systemd stdout is the journal.",
         live=False,
     )
-    level: kinds.Level = directive(
+    level: kinds.LogLevel = directive(
         "info",
         "Least important lines that are kept: error, warning, info or debug.\n"
         "info has a line for every request and WebSocket.",
     )
-    format: kinds.Format = directive(
+    format: kinds.LogFormat = directive(
         "auto",
         "'json' for machines, 'console' for people.\n'auto' is console on a terminal and json elsewhere.",
         live=False,
     )
-    show: kinds.Show = directive(
+    show: kinds.LogShow = directive(
         "",
         "Log request headers (H) and bodies (B), response headers (h) and bodies (b).\n"
         "They may hold secrets: for finding faults only.",
@@ -372,7 +349,6 @@ class Tls(Section):
         "Needed where verify.client is true.",
     )
     verify: Verify = section(
-        Verify,
         "What is asked of clients.\nNot set: no certificate of theirs is needed.",
     )
     ciphers: kinds.Ciphers = directive(
@@ -389,7 +365,7 @@ class Metrics(Section):
         "Endpoint of its own for the metrics.\nKeep it where only the monitoring can reach it.",
         live=False,
     )
-    path: kinds.Match = directive(
+    path: kinds.UrlPath = directive(
         "/metrics",
         "Path of the text.\nPrometheus asks for /metrics unless told otherwise.",
         live=False,
@@ -399,7 +375,9 @@ class Metrics(Section):
 class Config(Section):
     """The whole of web.json5."""
 
-    listen: Annotated[tuple[kinds.Listen, ...], BeforeValidator(_many)] = directive(
+    listen: Annotated[
+        tuple[kinds.Listen, ...], Many(empty="write at least one, such as 'http://localhost:4100'")
+    ] = directive(
         ("http://localhost:4100",),
         "Where to listen: 'http://HOST:PORT', 'https://HOST:PORT' or 'unix:/PATH'; one or a list.\n"
         "Without a host, as in 'http://:80', on all interfaces, IPv4 and IPv6.",
@@ -417,17 +395,17 @@ class Config(Section):
         "index.html",
         "File that answers for a folder.\nThere are no folder listings.",
     )
-    actions: Annotated[tuple[kinds.File, ...], BeforeValidator(_many)] = directive(
+    actions: Annotated[tuple[kinds.File, ...], Many()] = directive(
         "actions",
         "Folder of plugins: Python files that bind actions to paths; one or a list.\n"
         "Everything in it is run as code: let only the administrator write there.",
     )
-    routes: tuple[Route, ...] | None = directive(
+    routes: Annotated[tuple[Route, ...] | None, Many(objects=True, null=True)] = directive(
         None,
         "What answers which path, in order; the first that matches decides.\n"
         "Not set: the prefixes of actions go to them, everything else to the files.",
     )
-    redirect: tuple[Redirect, ...] = directive(
+    redirect: Annotated[tuple[Redirect, ...], Many(objects=True)] = directive(
         (),
         "Paths that have moved: { from: '/old', to: '/new', status: 301 }.\nLooked at before the routes.",
     )
@@ -442,33 +420,27 @@ class Config(Section):
         "Unknown extensions are application/octet-stream.",
     )
     upload: Upload = section(
-        Upload,
         "Multipart forms.\nHow large they may be is limits.upload.",
     )
     limits: Limits = section(
-        Limits,
         "What one client, and all together, may take. Sizes are bytes or '10K', '1MB'.\n"
         "'unlimited' takes a limit away: do that only where every client is trusted.",
     )
     timeouts: Timeouts = section(
-        Timeouts,
         "How long the server waits: seconds, or '5 secs', '1 hour'.\n'never' takes a timeout away.",
     )
     web_sockets: WebSockets = section(
-        WebSockets,
         "WebSockets.\nTheir sizes are under limits, their timeouts under timeouts.",
     )
-    trusted_proxies: Annotated[tuple[kinds.Address, ...], BeforeValidator(_many)] = directive(
+    trusted_proxies: Annotated[tuple[kinds.Address, ...], Many()] = directive(
         (),
         "Addresses and networks whose X-Forwarded-For, -Proto and -Host are believed.\n"
         "'unix' stands for whoever connects to a unix endpoint.",
     )
     topics: Topics = section(
-        Topics,
         "Publish and subscribe.\nNeeds no setting in one process.",
     )
     log: Log = section(
-        Log,
         "The log.\nUnder `web:` it stands beside it, not inside.",
     )
     tls: Tls | None = directive(
@@ -481,7 +453,7 @@ class Config(Section):
         "With more than one, topics need topics.broker.",
         live=False,
     )
-    metrics: Annotated[Metrics | None, BeforeValidator(_none)] = directive(
+    metrics: Annotated[Metrics | None, Words((False, None), (None, None))] = directive(
         None,
         "Prometheus metrics at an endpoint of their own: { listen, path }.\nNot set: none.",
         live=False,

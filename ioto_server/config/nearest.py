@@ -8,8 +8,8 @@ from collections.abc import Iterable
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the name at the smallest edit distance from `word`, None when none is near enough to suggest.
 
-    Case does not count: `maxframe` is one thought with `maxFrame`. A third of the letters may be wrong, no more; of
-    two equally near names the first one wins.
+    Case does not count: `maxframe` is one thought with `maxFrame`. A third of the letters may be wrong, no
+    more; of two equally near names the first one wins.
     """
     lower = word.lower()[:64]
     best: str | None = None

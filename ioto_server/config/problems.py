@@ -11,9 +11,10 @@ from typing import Literal
 class Problem:
     """One thing that is wrong: what was found, where, and what to change.
 
-    `file` is the file as the user named it, or the name of an override ('--set limits.maxFrame'). `line` and `column`
-    count from 1 and are 0 where there is no place to point at. `path` is the directive ('limits.maxFrame', '' for the
-    file as a whole), `found` the value as it was written, `hint` the change to make.
+    `file` is the file as the user named it, or the name of an override ('--set limits.maxFrame'). `line` and
+    `column` count from 1 and are 0 where there is no place to point at. `path` is the directive
+    ('limits.maxFrame', '' for the file as a whole), `found` the value as it was written, `hint` the change to
+    make.
     """
 
     message: str
@@ -42,7 +43,10 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. `str()` is the whole report, errors and warnings in the order of the file."""
+    """A configuration that cannot be used.
+
+    `str()` is the whole report, errors and warnings in the order of the file.
+    """
 
     def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.problems = list(problems)

@@ -1,7 +1,8 @@
 """How sizes, durations and counts are written in web.json5 (SPEC 2, "Values").
 
-Plain functions from a JSON5 value to a number, and back to the shortest text that means the same. They know nothing
-of files, models or directives: a wrong value raises `WrongValue`, and the caller adds where it stands.
+Plain functions from a JSON5 value to a number, and back to the shortest text that means the same. They know
+nothing of files, models or directives: a wrong value raises `WrongValue`, and the caller adds where it
+stands.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 
-# What "unlimited" is in numbers: above anything that can be counted here, and an int, so that `n > limit` needs no None.
+# What "unlimited" is in numbers: above anything that can be counted here, and an int, so that `n > limit`
+# needs no None.
 UNLIMITED = 2**63 - 1
 MAXINT = 2**31 - 1
 
@@ -43,11 +45,11 @@ TIME_ALLOWED = "a number of seconds, a string with a unit such as '90 secs' or '
 COUNT_ALLOWED = "a whole number, or 'unlimited'"
 
 
-class WrongValue(ValueError):  # noqa: N818  (it names the value, and is never the error a user sees)
+class WrongValue(ValueError):
     """A value that a directive does not take.
 
-    `why` completes a sentence that begins with the value as found ("is not a size"); `hint` says what to write instead,
-    where that is more exact than the directive's general text of allowed values.
+    `why` completes a sentence that begins with the value as found ("is not a size"); `hint` says what to
+    write instead, where that is more exact than the directive's general text of allowed values.
     """
 
     def __init__(self, why: str, hint: str | None = None) -> None:
@@ -152,8 +154,6 @@ def _whole(number: int | float, noun: str, least: int) -> int:
 
 def _spell(units: dict[str, float] | dict[str, int]) -> str:
     """Name one spelling of each unit: the list in full would bury the message."""
-    shown: dict[float, str] = {}
-    for name, factor in units.items():
-        shown[factor] = name
-    names = list(shown.values())
+    last_spelling = {factor: name for name, factor in units.items()}
+    names = list(last_spelling.values())
     return ", ".join(names[:-1]) + " and " + names[-1]

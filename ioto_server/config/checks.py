@@ -1,0 +1,178 @@
+"""Checks across directives that need nothing but the configuration itself.
+
+An error stops the start: what was asked for cannot be done, or would give away more than was meant. A warning
+is a setting without effect, or one that is rarely meant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ioto_server.config.checks_files import check_folders, check_sockets
+from ioto_server.config.checks_tls import check_tls
+from ioto_server.config.endpoint import Endpoint
+from ioto_server.config.problems import Problem
+from ioto_server.config.values import show_duration, show_size
+from ioto_server.config.view import View
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def cross_check(view: View) -> list[Problem]:
+    """Run every check whose directives are sound."""
+    checks = (
+        (("limits",), _limits),
+        (("timeouts", "webSockets"), _ping),
+        (("listen", "metrics", "control"), _endpoints),
+        (("routes",), _routes),
+        (("redirect",), _redirects),
+        (("trustedProxies",), _proxies),
+        (("documents", "actions", "routes", "tls", "log", "upload"), check_folders),
+        (("listen", "metrics", "control"), check_sockets),
+        (("tls", "listen"), check_tls),
+    )
+    return [problem for reads, check in checks if view.sound(*reads) for problem in check(view)]
+
+
+def _limits(view: View) -> Iterator[Problem]:
+    limits = view.config.limits
+    if view.node("limits.maxFrame") and limits.max_frame > limits.max_message:
+        message = view.written("limits.maxMessage", limits.max_message)
+        yield view.warn(
+            "limits.maxFrame",
+            f"is more than {message}, so no frame can ever be that large",
+            f"write maxFrame: {show_size(limits.max_message)!r} or less, or a larger maxMessage",
+        )
+    if limits.max_backlog > limits.memory:
+        path = "limits.maxBacklog" if view.node("limits.maxBacklog") else "limits.memory"
+        other = "limits.memory" if path == "limits.maxBacklog" else "limits.maxBacklog"
+        shown = show_size(limits.memory if path == "limits.maxBacklog" else limits.max_backlog)
+        relation = "more" if path == "limits.maxBacklog" else "less"
+        yield view.warn(
+            path,
+            f"is {relation} than {view.written(other, shown)}: one slow client could take it all",
+            "write a maxBacklog that is a small part of memory",
+        )
+
+
+def _ping(view: View) -> Iterator[Problem]:
+    ping, inactivity = view.config.web_sockets.ping, view.config.timeouts.inactivity
+    if math.isfinite(ping) and ping >= inactivity:
+        written = view.written("timeouts.inactivity", show_duration(inactivity))
+        yield view.warn(
+            "webSockets.ping",
+            f"is not less than {written}: quiet WebSockets are closed before a ping is sent",
+            f"write a ping of at most {show_duration(math.ceil(inactivity / 2))!r}, or a longer inactivity",
+        )
+
+
+def _endpoints(view: View) -> Iterator[Problem]:
+    config = view.config
+    single = view.node("listen")
+    listed = bool(single and isinstance(single.value, list))
+    named = [(f"listen[{i}]" if listed else "listen", endpoint) for i, endpoint in enumerate(config.listen)]
+    if config.metrics:
+        named.append(("metrics.listen", config.metrics.listen))
+        if config.metrics.listen.scheme == "https":
+            yield view.problem(
+                "metrics.listen", "is https, and metrics have no TLS", "write 'http://localhost:4101'"
+            )
+    for index, (path, endpoint) in enumerate(named):
+        for _, other in named[:index]:
+            if _overlap(endpoint, other):
+                same = "is the same as" if str(endpoint) == str(other) else "takes the same port as"
+                yield view.problem(path, f"{same} {other}", "take one of them out, or choose another port")
+                break
+        if endpoint.path and endpoint.path == config.control:
+            yield view.problem(path, "is the path of the control socket too", "choose another path")
+
+
+def _overlap(one: Endpoint, other: Endpoint) -> bool:
+    """Whether two endpoints cannot be bound at the same time."""
+    if one.path or other.path:
+        return one.path == other.path
+    if one.port != other.port or one.port == 0:
+        return False
+    if one.host == other.host or "" in (one.host, other.host):
+        return True
+    return "localhost" in (one.host, other.host) and {one.host, other.host} <= _LOOPBACK
+
+
+def _routes(view: View) -> Iterator[Problem]:
+    routes = list(view.routes())
+    for index, (path, route) in enumerate(routes):
+        for earlier, other in routes[:index]:
+            if covers(other.match, route.match):
+                line = view.written(earlier + ".match", repr(other.match))
+                yield view.warn(
+                    path,
+                    f"is never reached: {line} takes {_everything(route.match)} before it",
+                    f"move it in front of {earlier}"
+                    if not covers(route.match, other.match)
+                    else "take it out",
+                )
+                break
+        yield from _route(view, path, index)
+
+
+def _route(view: View, path: str, index: int) -> Iterator[Problem]:
+    route = (view.config.routes or ())[index]
+    prefix = (route.trim or "").rstrip("/")
+    if route.trim and not (
+        route.match == prefix or route.match.startswith(prefix + "/") or route.match == ""
+    ):
+        yield view.warn(
+            f"{path}.trim",
+            f"is no beginning of {route.match!r}, so nothing is ever taken off",
+            f"write trim: {route.match.rstrip('/')!r}",
+        )
+    if route.stream and route.handler == "file":
+        yield view.warn(
+            f"{path}.stream", "has no effect on files", "add handler: 'action', or take stream out"
+        )
+    if route.redirect is not None and covers(route.match, route.redirect) and route.redirect.startswith("/"):
+        yield view.problem(
+            f"{path}.redirect", "leads back to this route: clients go round in circles", "write another path"
+        )
+    writes = [method for method in route.methods if method in ("PUT", "DELETE")]
+    own = route.documents is None and view.config.documents_is_site
+    if writes and route.handler == "file" and route.redirect is None and own:
+        yield view.warn(
+            f"{path}.methods",
+            f"has {' and '.join(writes)}, and the packaged site cannot be changed: they are answered 403",
+            "add a folder of the route's own: documents: 'upload'",
+        )
+
+
+def _redirects(view: View) -> Iterator[Problem]:
+    for index, redirect in enumerate(view.config.redirect):
+        if redirect.to.startswith("/") and covers(redirect.source, redirect.to):
+            yield view.problem(
+                f"redirect[{index}].to",
+                f"is itself redirected by from: {redirect.source!r}: clients go round in circles",
+                "write a path that the redirect does not cover",
+            )
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Whether a `match` takes every path that another `match`, or a path, stands for (SPEC 8)."""
+    if pattern == "" or pattern == path:
+        return True
+    return pattern.endswith("/") and pattern != "/" and path.startswith(pattern)
+
+
+def _everything(match: str) -> str:
+    if match == "":
+        return "every path"
+    return f"everything below {match}" if match.endswith("/") and match != "/" else match
+
+
+def _proxies(view: View) -> Iterator[Problem]:
+    for network in view.config.trusted_proxies:
+        if network != "unix" and network.prefixlen == 0:
+            yield view.warn(
+                "trustedProxies",
+                f"has {network}, which is everybody: any client can claim any address",
+                "write the addresses of your proxies, such as '10.0.0.5'",
+            )

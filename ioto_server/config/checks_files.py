@@ -1,0 +1,140 @@
+"""Checks of folders and sockets: what would be served, or run as code, that must not be."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ioto_server.config.problems import Problem
+from ioto_server.config.view import View
+
+# The longest path of a unix socket, less its NUL (sun_path of unix(7)).
+_LONGEST_SOCKET = 107
+
+
+def check_folders(view: View) -> Iterator[Problem]:
+    """Find documents that give away actions or keys, uploads that would be run, missing folders."""
+    for path, folder, writable in _documents(view):
+        yield from _secrets(view, path, folder)
+        if writable:
+            yield from _runs_uploads(view, path, folder)
+        else:
+            yield from _folder(view, path, folder, "files")
+    for index, folder in enumerate(view.config.actions):
+        if view.node("actions"):
+            listed = len(view.config.actions) > 1
+            yield from _folder(view, f"actions[{index}]" if listed else "actions", folder, "actions")
+    if view.node("upload.dir"):
+        yield from _folder(view, "upload.dir", view.config.upload.dir, "uploads")
+
+
+def _documents(view: View) -> Iterator[tuple[str, Path, bool]]:
+    """Give every folder that is served: its directive, the folder, and whether clients may write into it."""
+    config = view.config
+    routes = [
+        (path, route) for path, route in view.routes() if route.handler == "file" and route.redirect is None
+    ]
+    shared = [route for _, route in routes if route.documents is None]
+    if config.routes is None or shared:
+        yield "documents", config.documents, any(_writes(route.methods) for route in shared)
+    for path, route in routes:
+        if route.documents is not None:
+            yield f"{path}.documents", route.documents, _writes(route.methods)
+
+
+def _writes(methods: tuple[str, ...]) -> bool:
+    return "PUT" in methods or "DELETE" in methods
+
+
+def _secrets(view: View, path: str, folder: Path) -> Iterator[Problem]:
+    """What lies under a served folder is served: that must be neither code nor a key."""
+    config = view.config
+    if config.documents_is_site and folder == config.documents:
+        return
+    for actions in config.actions:
+        if _inside(actions, folder):
+            yield view.problem(
+                path,
+                f"is a folder that holds the actions ({actions}): their source would be served",
+                "give the files a folder of their own, such as 'site'",
+            )
+    if config.tls:
+        for name, file in (("key", config.tls.key), ("certificate", config.tls.certificate)):
+            # A certificate is public, unless the key stands in the same file.
+            if file and _inside(file, folder) and (name == "key" or config.tls.key is None):
+                yield view.problem(
+                    path,
+                    f"is a folder that holds tls.{name} ({file}): the private key would be served",
+                    "move the key out of it, or give the files a folder of their own",
+                )
+    file = Path(os.path.realpath(view.file))
+    if _inside(file, folder):
+        yield view.warn(
+            path,
+            f"is a folder that holds this configuration: it would be served as /{_relative(file, folder)}",
+            "give the files a folder of their own, such as 'site'",
+        )
+    if isinstance(config.log.path, Path) and _inside(config.log.path, folder):
+        yield view.warn(
+            path,
+            f"is a folder that holds the log ({config.log.path}): it would be served",
+            "give the files a folder of their own, such as 'site'",
+        )
+
+
+def _runs_uploads(view: View, path: str, folder: Path) -> Iterator[Problem]:
+    """What clients put into a folder of actions is run as code at the next reload."""
+    for actions in view.config.actions:
+        if _inside(folder, actions):
+            yield view.problem(
+                path,
+                f"is inside the actions ({actions}) and clients may PUT files: they would be run as code",
+                "write a folder of its own, such as 'upload'",
+            )
+
+
+def _folder(view: View, path: str, folder: Path, holds: str) -> Iterator[Problem]:
+    if folder.is_dir() or not view.node(path):
+        return
+    if folder.exists():
+        yield view.problem(path, f"is not a folder ({folder})", f"write the folder that holds the {holds}")
+    else:
+        yield view.warn(path, f"is a folder that does not exist ({folder})", f"make it: mkdir -p {folder}")
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies in a folder, links followed on both sides."""
+    inner, outer = os.path.realpath(path), os.path.realpath(folder)
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+
+
+def check_sockets(view: View) -> Iterator[Problem]:
+    """Unix sockets: too long a path, or something else in its place."""
+    config = view.config
+    single = view.node("listen")
+    listed = bool(single and isinstance(single.value, list))
+    sockets = [
+        (f"listen[{index}]" if listed else "listen", endpoint.path)
+        for index, endpoint in enumerate(config.listen)
+        if endpoint.path
+    ]
+    if config.metrics and config.metrics.listen.path:
+        sockets.append(("metrics.listen", config.metrics.listen.path))
+    for path, socket in (*sockets, ("control", config.control)):
+        if view.node(path) and len(os.fsencode(socket)) > _LONGEST_SOCKET:
+            message = f"is longer than {_LONGEST_SOCKET} bytes, the most for a unix socket ({socket})"
+            yield view.problem(path, message, "write a shorter one, such as '/run/ioto-server/web.sock'")
+        try:
+            mode = os.stat(socket).st_mode
+        except OSError:
+            continue
+        if not stat.S_ISSOCK(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "a file"
+            hint = "write the path of a file that is not there yet; its folder must exist"
+            yield view.problem(path, f"is the path of {what} and not of a socket ({socket})", hint)

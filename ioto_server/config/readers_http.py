@@ -1,0 +1,194 @@
+"""What reads the values that end up on the wire: paths, methods, headers, origins, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from urllib.parse import unquote
+
+from ioto_server.config.grammar import Place
+from ioto_server.config.nearest import nearest
+from ioto_server.config.readers import text_of
+from ioto_server.config.values import WrongValue, parse_duration
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+REDIRECT_STATUS = (301, 302, 303, 307, 308)
+
+# RFC 9110 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;\s*[\w.-]+=(\"[^\"]*\"|[\w.+-]+))*", re.ASCII)
+_EXTENSION = re.compile(r"\.?[\w+-]+(\.[\w+-]+)*", re.ASCII)
+_ORIGIN = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?(?:\[[0-9a-f:.]+\]|[a-z0-9*_.-]+)(?::(?:[0-9]{1,5}|\*))?",
+    re.ASCII | re.IGNORECASE,
+)
+# The server frames the answer itself; a second opinion in these fields would break it
+# (RFC 9112 6, RFC 6455 4.2.2).
+_FRAMING = {"connection", "content-length", "date", "keep-alive", "transfer-encoding", "trailer", "upgrade"}
+
+
+def match(value: object, place: Place) -> str:
+    """The paths of a route or redirect (SPEC 8): '' for all."""
+    return "" if value == "" else url_path(value, place)
+
+
+def url_path(value: object, place: Place) -> str:
+    """A path as routes see it: decoded, without query (SPEC 8)."""
+    text = text_of(value, "a path")
+    if not text.startswith("/"):
+        raise WrongValue("does not begin with '/'", f"write '/{text.lstrip('*.')}'")
+    if "?" in text or "#" in text:
+        raise WrongValue(
+            "has a query or a fragment", f"routes see the path alone: write '{re.split('[?#]', text)[0]}'"
+        )
+    if text.endswith("*"):
+        raise WrongValue(
+            "has a * at its end", f"for everything below write '{text.rstrip('*').rstrip('/')}/'"
+        )
+    if re.search(r"%[0-9A-Fa-f]{2}", text):
+        raise WrongValue("is percent-encoded", f"routes see the path decoded: write {unquote(text)!r}")
+    return text
+
+
+def method(value: object, place: Place) -> str:
+    """A method of a route."""
+    if isinstance(value, str) and value in METHODS:
+        return value
+    guess = nearest(value.upper(), METHODS) if isinstance(value, str) else None
+    raise WrongValue("is not a method", f"write '{guess}'" if guess else None)
+
+
+def location(value: object, place: Place) -> str:
+    """Where a redirect leads: what a Location header takes (RFC 9110 10.2.2)."""
+    text = text_of(value, "a path or a URL")
+    if not text.isascii() or " " in text:
+        raise WrongValue("has a blank or a letter outside ASCII", "write it percent-encoded, a blank as %20")
+    if not re.match(r"/|https?://[^/]", text):
+        raise WrongValue("is not a path or a URL", f"write '/{text}' or 'https://{text}'")
+    return text
+
+
+def status(value: object, place: Place) -> int:
+    """A status that redirects (RFC 9110 15.4)."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in REDIRECT_STATUS:
+        raise WrongValue("is not a redirect status")
+    return value
+
+
+def cache(value: object, place: Place) -> str:
+    """The Cache-Control text of a route's answers."""
+    if value is False:
+        return "no-store"
+    if isinstance(value, str) and re.search(r"[a-z]-[a-z]|^(public|private|immutable)\b|=", value):
+        return header_value(value, place)
+    if isinstance(value, str) and value.strip().lower() == "never":
+        raise WrongValue("can be understood in two ways", "write false to forbid caching, or 'forever'")
+    seconds = parse_duration(value)
+    return (
+        "public, max-age=31536000, immutable"
+        if seconds == math.inf
+        else f"public, max-age={math.ceil(seconds)}"
+    )
+
+
+def role(value: object, place: Place) -> str:
+    """The role of a route: until authentication exists, anything but 'public' is refused (SPEC 2)."""
+    if value == "public":
+        return "public"
+    raise WrongValue(
+        "is a role, and without authentication, which this version has not, everybody would get in",
+        "take the route out, or write 'public' if everybody may have it",
+    )
+
+
+def header_name(value: object, place: Place) -> str:
+    """A header of the user's own."""
+    text = text_of(value, "a header name")
+    if not _TOKEN.fullmatch(text):
+        raise WrongValue(
+            "is not a header name", "letters, digits and - are allowed, such as 'X-Frame-Options'"
+        )
+    if text.lower() in _FRAMING or text.lower().startswith("sec-websocket-"):
+        raise WrongValue("is a header that the server sets itself", "take it out")
+    return text
+
+
+def header_value(value: object, place: Place) -> str:
+    """Its value."""
+    text = text_of(value, "a header value")
+    if not text.isascii():
+        raise WrongValue("has a letter outside ASCII", "write ASCII only")
+    return text.strip()
+
+
+def extension(value: object, place: Place) -> str:
+    """A file extension, in lower case with its dot."""
+    text = text_of(value, "a file extension")
+    if not _EXTENSION.fullmatch(text):
+        raise WrongValue("is not a file extension", "write it like '.html'")
+    return "." + text.lower().lstrip(".")
+
+
+def mime_type(value: object, place: Place) -> str:
+    """A media type (RFC 9110 8.3.1)."""
+    text = text_of(value, "a media type")
+    if not _MIME.fullmatch(text):
+        raise WrongValue("is not a media type", "write it like 'text/html' or 'text/html; charset=utf-8'")
+    return text
+
+
+def protocol(value: object, place: Place) -> str:
+    """A sub-protocol, which is a token (RFC 6455 4.1)."""
+    text = text_of(value, "a sub-protocol name")
+    if "," in text:
+        names = ", ".join(f"'{name.strip()}'" for name in text.split(","))
+        raise WrongValue("holds several names", f"write a list: [{names}]")
+    if not _TOKEN.fullmatch(text):
+        raise WrongValue(
+            "is not a sub-protocol name", "letters, digits, '-', '.' and '_' are allowed, no blanks"
+        )
+    return text
+
+
+def origin(value: object, place: Place) -> str:
+    """What `webSockets.origins` may hold."""
+    text = text_of(value, "an origin")
+    if not _ORIGIN.fullmatch(text):
+        host = re.sub(r"^([a-z]+://[^/]+)/.*$", r"\1", text)
+        raise WrongValue(
+            "is not an origin", f"an origin has no path: write '{host}'" if host != text else None
+        )
+    return text.lower()
+
+
+def address(value: object, place: Place) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+    """An address or network of proxies; 'unix' for who comes through a unix socket."""
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    text = text_of(value, "an address")
+    if text == "unix":
+        return text
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise WrongValue(
+                "has host bits set", f"write '{ipaddress.ip_network(text, strict=False)}'"
+            ) from None
+        raise WrongValue("is not an IP address or network") from None
+
+
+def show_address(value: ipaddress.IPv4Network | ipaddress.IPv6Network | str) -> str:
+    """Write an address or network the way the file does."""
+    if isinstance(value, str) or value.num_addresses > 1:
+        return str(value)
+    return str(value.network_address)
+
+
+def broker(value: object, place: Place) -> str:
+    """The URL of a messaging server, or a 'library:' reference."""
+    text = text_of(value, "a URL")
+    if not re.match(r"[a-z][a-z0-9+.-]*:.", text):
+        raise WrongValue("is not a URL")
+    return text
