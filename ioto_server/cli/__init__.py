@@ -6,10 +6,7 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = {
-    "start": "Serve until told to stop.",
-    "routes": "Show which action is bound where.",
-}
+_COMMANDS = ("start", "routes", "status", "stop")
 
 
 class _Commands(click.Group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -17,6 +18,12 @@ config_option = click.option(
     help="Configuration file; else ./web.json5, ./etc/web.json5 or /etc/ioto-server/web.json5.",
 )
 
+control_option = click.option(
+    "--control",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Control socket of the daemon, instead of the one that its configuration names.",
+)
+
 
 def load(config: Path | None) -> Loaded:
     """Load the configuration; where it cannot be used, print every problem and exit with 2."""
@@ -25,3 +32,34 @@ def load(config: Path | None) -> Loaded:
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(MISUSED) from None
+
+
+def control_path(config: Path | None, control: Path | None) -> Path:
+    """Where the daemon of this configuration answers.
+
+    An operator must be able to stop a daemon whose configuration was broken after it had started: then the
+    default place is used, and said.
+    """
+    if control is not None:
+        return control
+    file = config
+    try:
+        file = find_config(config)
+        return load_config(file).config.control
+    except ConfigError as error:
+        default = default_control(file)
+        click.echo(
+            f"{error}\nAsking at {default}, the default of `control`; --control PATH names another.", err=True
+        )
+        return default
+
+
+def default_control(config: Path | None) -> Path:
+    """The default of `control` for a configuration file, as SPEC 2 gives it."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY")
+    folder = (
+        Path(runtime.partition(":")[0])
+        if runtime
+        else (config or Path("web.json5")).absolute().parent / "run"
+    )
+    return folder / "control.sock"

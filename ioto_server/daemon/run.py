@@ -9,6 +9,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 import uvloop
@@ -19,6 +20,8 @@ from ioto_server.server import Listener, ListenError, Server, TlsError, bind, ma
 from ioto_server.websocket import BUILD
 
 from . import logs
+from .control import Control, bind_control
+from .status import Status
 
 _log = structlog.get_logger("ioto_server")
 
@@ -55,27 +58,52 @@ def run(loaded: Loaded) -> int:
         for endpoint in config.listen:
             listeners += bind(endpoint)
     except ListenError as error:
-        for listener in listeners:
-            listener.socket.close()
+        _close(listeners)
         _complain(str(error))
+        return FAILED
+    try:
+        control = bind_control(config.control)
+    except (ListenError, OSError) as error:
+        _close(listeners)
+        _complain(f"control: {error}")
         return FAILED
     server = Server(config, plugins)
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
-    return uvloop.run(_serve(server, listeners, tls))
+    return uvloop.run(_serve(server, listeners, tls, control))
 
 
-async def _serve(server: Server, listeners: Sequence[Listener], tls: ssl.SSLContext | None) -> int:
+def _close(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+        listener.remove()
+
+
+async def _serve(
+    server: Server, listeners: Sequence[Listener], tls: ssl.SSLContext | None, control_socket: Listener
+) -> int:
     """Start the plugins, accept until told to stop, stop."""
-    signals = _Signals(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_unhandled)
+    signals = _Signals(loop)
+    status = Status(server)
+
+    def stop(_request: object) -> dict[str, object]:
+        signals.stop("control socket")
+        return {"pid": os.getpid(), "connections": server.connections}
+
+    control = Control(control_socket, {"status": lambda _request: status.report(), "stop": stop})
     try:
         await server.plugins.start(server.host)
     except PluginError as error:
         await server.plugins.stop(server.host)
+        await control.close()
+        _close(listeners)
         report_plugin(error)
         return MISUSED
     await server.listen(listeners, tls)
+    await control.open()
     for listener in listeners:
         _log.info("listening", url=listener.url)
     _log.info(
@@ -86,11 +114,14 @@ async def _serve(server: Server, listeners: Sequence[Listener], tls: ssl.SSLCont
         pid=os.getpid(),
     )
     stopped_by = await signals.first
-    _log.info("stopping", signal=stopped_by, connections=server.connections)
+    _log.info("stopping", by=stopped_by, connections=server.connections)
     stopping = asyncio.ensure_future(server.stop(1001, "Server stopping"))
+    for listener in listeners:
+        listener.remove()
     await asyncio.wait((stopping, signals.second), return_when=asyncio.FIRST_COMPLETED)
+    await control.close()
     if not stopping.done():
-        _log.warning("stopped at once", signal=signals.second.result(), connections=server.connections)
+        _log.warning("stopped at once", by=signals.second.result(), connections=server.connections)
         return FAILED
     stopping.result()
     _log.info("stopped")
@@ -98,19 +129,26 @@ async def _serve(server: Server, listeners: Sequence[Listener], tls: ssl.SSLCont
 
 
 class _Signals:
-    """The first and the second SIGTERM or SIGINT, as futures of their names."""
+    """The first and the second order to stop, as futures of what each came by."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.first: asyncio.Future[str] = loop.create_future()
         self.second: asyncio.Future[str] = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._came, number)
+            loop.add_signal_handler(number, self.stop, number.name)
 
-    def _came(self, number: signal.Signals) -> None:
+    def stop(self, by: str) -> None:
+        """Begin to stop, or, the second time, end at once."""
         for future in (self.first, self.second):
             if not future.done():
-                future.set_result(number.name)
+                future.set_result(by)
                 return
+
+
+def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaited or caught: into the log, where an operator looks."""
+    error = context.get("exception")
+    _log.error("unhandled", what=context.get("message"), exc_info=error)
 
 
 def report_plugin(error: PluginError) -> None:

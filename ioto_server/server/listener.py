@@ -37,6 +37,11 @@ class Listener:
             else f"{self.endpoint.scheme}://{host}:{port}"
         )
 
+    def remove(self) -> None:
+        """Remove what the socket has left in the file system; the socket itself is closed by its server."""
+        if self.endpoint.path is not None:
+            self.endpoint.path.unlink(missing_ok=True)
+
 
 def bind(endpoint: Endpoint) -> list[Listener]:
     """Bind every address that an endpoint stands for; raises ListenError, with nothing left bound."""

@@ -48,6 +48,7 @@ class Server:
         # One for all: a read is used up before the next one begins, so no idle connection holds a buffer.
         self.buffer = bytearray(READ_BUFFER)
         self.stopping = False
+        self.urls: list[str] = []
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._connections: set[Connection] = set()
@@ -75,6 +76,7 @@ class Server:
                     protocol, sock=listener.socket, ssl=tls if scheme == "https" else None
                 )
             self._servers.append(server)
+            self.urls.append(listener.url)
 
     async def stop(self, code: int, reason: str) -> None:
         """Accept no more, tell every WebSocket, let requests finish, for at most `timeouts.drain`."""

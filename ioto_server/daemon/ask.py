@@ -1,0 +1,42 @@
+"""The operator's end of the control socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+
+class AskError(Exception):
+    """The daemon could not be asked, or said no: why, and what to do."""
+
+
+def ask(path: Path, command: str, *, timeout: float = 60.0, **arguments: object) -> dict[str, Any]:
+    """Send one command to the daemon whose control socket is at `path`; returns its answer.
+
+    `timeout` is in seconds. Raises AskError where nobody answers or the answer is a refusal.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(timeout)
+        try:
+            client.connect(str(path))
+            client.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
+            with client.makefile("rb") as stream:
+                line = stream.readline()
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise AskError(
+                f"No daemon answers at {path}: start it, or name its configuration with --config"
+            ) from None
+        except PermissionError:
+            raise AskError(
+                f"No permission for {path}: ask as the user that runs the daemon, or as root"
+            ) from None
+        except OSError as error:
+            raise AskError(f"The daemon at {path} does not answer: {error}") from None
+    if not line:
+        raise AskError(f"The daemon at {path} ended before it answered: see its log")
+    answer: dict[str, Any] = json.loads(line)
+    if not answer.get("ok"):
+        raise AskError(str(answer.get("error")))
+    return answer

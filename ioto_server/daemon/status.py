@@ -1,0 +1,38 @@
+"""What a daemon says of itself."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from ioto_server.server import Server
+from ioto_server.websocket import BUILD
+
+
+class Status:
+    """Counts and times of one process, for `ioto-server status`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._started = datetime.now(UTC)
+        self._clock = monotonic()
+        self.reloads = 0
+        self.last_reload = "never"
+
+    def report(self) -> dict[str, Any]:
+        """The state at this moment, ready for JSON."""
+        server = self._server
+        return {
+            "pid": os.getpid(),
+            "started": self._started.isoformat(timespec="seconds"),
+            "uptime_seconds": round(monotonic() - self._clock, 1),
+            "listening": server.urls,
+            "connections": server.connections,
+            "websockets": len(server.host.websockets),
+            "actions": len(server.plugins.prefixes),
+            "codec": BUILD,
+            "reloads": self.reloads,
+            "last_reload": self.last_reload,
+        }
