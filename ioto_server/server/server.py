@@ -174,7 +174,7 @@ class Server:
             if match.kind == "action":
                 self._act(connection, exchange, match)
             elif match.kind == "file":
-                self._files.send(exchange, match)
+                self._files.send(exchange, match, self.host)
             elif match.kind == "redirect":
                 self._redirect(exchange, match)
             else:
