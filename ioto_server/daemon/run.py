@@ -102,7 +102,7 @@ async def _serve(
         _close(listeners)
         report_plugin(error)
         return MISUSED
-    await server.listen(listeners, tls)
+    await server.listening.open(listeners, tls)
     await control.open()
     for listener in listeners:
         _log.info("listening", url=listener.url)
@@ -116,8 +116,6 @@ async def _serve(
     stopped_by = await signals.first
     _log.info("stopping", by=stopped_by, connections=server.connections)
     stopping = asyncio.ensure_future(server.stop(1001, "Server stopping"))
-    for listener in listeners:
-        listener.remove()
     await asyncio.wait((stopping, signals.second), return_when=asyncio.FIRST_COMPLETED)
     await control.close()
     if not stopping.done():

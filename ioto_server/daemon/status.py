@@ -28,7 +28,7 @@ class Status:
             "pid": os.getpid(),
             "started": self._started.isoformat(timespec="seconds"),
             "uptime_seconds": round(monotonic() - self._clock, 1),
-            "listening": server.urls,
+            "listening": server.listening.urls,
             "connections": server.connections,
             "websockets": len(server.host.websockets),
             "actions": len(server.plugins.prefixes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 
@@ -24,6 +25,17 @@ class PluginFile:
 def find_plugins(folders: Sequence[Path]) -> list[PluginFile]:
     """Every plugin below the folders, sorted by path; a folder that does not exist has none."""
     return [plugin for folder in folders for plugin in _below(folder, folder, ())]
+
+
+def fingerprint(folders: Sequence[Path]) -> bytes:
+    """A digest of every Python file below the folders, helpers included: equal means that nothing changed."""
+    digest = blake2b(digest_size=16)
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            content = file.read_bytes()
+            digest.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
+            digest.update(content)
+    return digest.digest()
 
 
 def _below(root: Path, folder: Path, parts: tuple[str, ...]) -> Iterator[PluginFile]:

@@ -14,16 +14,13 @@ from .decorator import ATTRIBUTE, Binding, action, check_prefix
 from .errors import PluginError, from_exception
 from .finder import PluginFile
 
-# Plugins live in packages of their own, out of the way of everything that is installed.
-_ROOT = "ioto_actions"
 
-
-def import_plugin(plugin: PluginFile, number: int) -> ModuleType:
-    """Import a plugin of the folder with this number; raises PluginError when that fails.
+def import_plugin(plugin: PluginFile, root: str) -> ModuleType:
+    """Import a plugin below the package `root`; raises PluginError when that fails.
 
     Its modules are named by their place, so that helpers beside it work: `from ._helper import x`.
     """
-    name = _package(plugin, number)
+    name = _package(plugin, root)
     spec = importlib.util.spec_from_file_location(
         name,
         plugin.file,
@@ -45,9 +42,15 @@ def import_plugin(plugin: PluginFile, number: int) -> ModuleType:
     return module
 
 
-def _package(plugin: PluginFile, number: int) -> str:
+def forget(root: str) -> None:
+    """Let go of every module below the package `root`; what still runs keeps what it uses."""
+    for name in [name for name in sys.modules if name == root or name.startswith(f"{root}.")]:
+        del sys.modules[name]
+
+
+def _package(plugin: PluginFile, root: str) -> str:
     """The plugin's full module name, its parent packages made where they are missing."""
-    name = f"{_ROOT}_{number}"
+    name = root
     path = plugin.folder
     _ensure_package(name, path)
     for part in plugin.parts[:-1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -15,8 +16,8 @@ from ioto_server.session import Action, ActionFunction, Host
 
 from .decorator import check_prefix
 from .errors import PluginError, from_exception
-from .finder import PluginFile, find_plugins
-from .loader import actions_of, import_plugin, make_action
+from .finder import PluginFile, find_plugins, fingerprint
+from .loader import actions_of, forget, import_plugin, make_action
 
 _log = structlog.get_logger("ioto_server.plugins")
 
@@ -30,25 +31,51 @@ class Plugin:
     actions: list[Action] = field(default_factory=list)
 
 
-class Plugins:
-    """The plugins of some folders."""
+# Each loading imports into packages of its own: the modules of the one before live on beside it.
+_generations = count()
 
-    def __init__(self) -> None:
+
+class Plugins:
+    """One generation of plugins: what was imported from some folders at one time.
+
+    A reload makes a new generation. The old one serves the requests it has begun; `users` counts them.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Make an empty generation; `Plugins.load` fills one."""
+        self.folders = tuple(folders)
+        self.fingerprint = fingerprint(folders)
         self.plugins: list[Plugin] = []
         self.prefixes: PrefixTable[Action] = PrefixTable()
+        self.users = 0
         self._started: list[Plugin] = []
+        # Plugins live out of the way of everything that is installed.
+        generation = next(_generations)
+        self._roots = {folder: f"ioto_actions_{generation}_{number}" for number, folder in enumerate(folders)}
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Plugins:
         """Import everything below `folders`; raises PluginError at the first that cannot be used."""
-        plugins = cls()
-        numbers = {folder: number for number, folder in enumerate(folders)}
-        for source in find_plugins(folders):
-            plugin = Plugin(source, import_plugin(source, numbers[source.folder]))
-            for action in actions_of(plugin.module, source):
-                plugins._bind(plugin, action)
-            plugins.plugins.append(plugin)
+        plugins = cls(folders)
+        try:
+            for source in find_plugins(folders):
+                plugin = Plugin(source, import_plugin(source, plugins._roots[source.folder]))
+                for action in actions_of(plugin.module, source):
+                    plugins._bind(plugin, action)
+                plugins.plugins.append(plugin)
+        except PluginError:
+            plugins.forget()
+            raise
         return plugins
+
+    def is_current(self, folders: Sequence[Path]) -> bool:
+        """Whether loading `folders` now would read the very same files."""
+        return self.folders == tuple(folders) and self.fingerprint == fingerprint(folders)
+
+    def forget(self) -> None:
+        """Let go of this generation's modules."""
+        for root in self._roots.values():
+            forget(root)
 
     def find(self, path: str) -> tuple[Action, str] | None:
         """The action with the longest prefix of `path` in whole segments, and the rest of the path."""
@@ -96,6 +123,7 @@ class Plugins:
                     await result
             except Exception:
                 _log.exception("io_stop failed", plugin=str(plugin.source.file))
+        self.forget()
 
     def _bind(self, plugin: Plugin, action: Action) -> None:
         try:

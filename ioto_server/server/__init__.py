@@ -2,6 +2,6 @@
 
 from .listener import Listener, ListenError, bind
 from .server import Server
-from .tls import TlsError, make_context
+from .tls import TlsError, configure, make_context
 
-__all__ = ["ListenError", "Listener", "Server", "TlsError", "bind", "make_context"]
+__all__ = ["ListenError", "Listener", "Server", "TlsError", "bind", "configure", "make_context"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Final
@@ -22,7 +20,7 @@ from .exchange import Exchange
 from .files import FileSender
 from .gate import check_host, check_origin
 from .http_connection import HttpConnection
-from .listener import Listener
+from .listening import Listening
 from .peer import Peer, forwarded
 from .settings import READ_BUFFER, WRITE_HIGH, WRITE_LOW
 from .websocket_connection import WebSocketConnection
@@ -40,7 +38,7 @@ class Server:
     """Everything of one process that has to do with clients."""
 
     def __init__(self, config: Config, plugins: Plugins) -> None:
-        """Serve as `config` says; nothing is bound or read before `listen`."""
+        """Serve as `config` says; nothing is accepted before `listening.open`."""
         self.config = config
         self.plugins = plugins
         self.wheel = Wheel(monotonic())
@@ -48,41 +46,40 @@ class Server:
         # One for all: a read is used up before the next one begins, so no idle connection holds a buffer.
         self.buffer = bytearray(READ_BUFFER)
         self.stopping = False
-        self.urls: list[str] = []
+        self._retired: list[Plugins] = []
+        self.listening = Listening(lambda scheme: HttpConnection(self, scheme))
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._connections: set[Connection] = set()
         self._addresses: Counter[str] = Counter()
-        self._servers: list[asyncio.Server] = []
         self._drained: asyncio.Event = asyncio.Event()
         self._ticking: asyncio.TimerHandle | None = None
         self._write_high = min(WRITE_HIGH, config.limits.max_backlog)
 
     # ---- life -----------------------------------------------------------------------------------------
 
-    async def listen(self, listeners: Sequence[Listener], tls: ssl.SSLContext | None) -> None:
-        """Accept connections on sockets that are bound already."""
-        loop = asyncio.get_running_loop()
-        for listener in listeners:
-            scheme = "https" if listener.endpoint.scheme == "https" else "http"
+    def apply(self, config: Config, plugins: Plugins) -> None:
+        """Serve as `config` says from now on: new connections and requests follow it, open ones live on."""
+        self.config = config
+        self.host.configure(config)
+        self._router = Router(config.routes, config.redirect, plugins.prefixes)
+        self._files = FileSender(config)
+        self._write_high = min(WRITE_HIGH, config.limits.max_backlog)
+        if plugins is not self.plugins:
+            old, self.plugins = self.plugins, plugins
+            self._retired.append(old)
+            self._retire(old)
 
-            def protocol(scheme: str = scheme) -> HttpConnection:
-                return HttpConnection(self, scheme)
-
-            if listener.endpoint.scheme == "unix":
-                server = await loop.create_unix_server(protocol, sock=listener.socket)
-            else:
-                server = await loop.create_server(
-                    protocol, sock=listener.socket, ssl=tls if scheme == "https" else None
-                )
-            self._servers.append(server)
-            self.urls.append(listener.url)
+    def _retire(self, plugins: Plugins) -> None:
+        """Stop a generation of plugins once it is replaced and its last action has returned."""
+        if plugins in self._retired and plugins.users == 0:
+            self._retired.remove(plugins)
+            self.host.create_task(plugins.stop(self.host))
 
     async def stop(self, code: int, reason: str) -> None:
         """Accept no more, tell every WebSocket, let requests finish, for at most `timeouts.drain`."""
         self.stopping = True
-        for server in self._servers:
-            server.close()
+        self.listening.close(self.listening.endpoints)
         deadline = self.config.timeouts.drain
         try:
             async with asyncio.timeout(deadline):
@@ -107,7 +104,8 @@ class Server:
         tasks = self.host.cancel_tasks()
         if tasks:
             await asyncio.wait(tasks, timeout=self.config.timeouts.close)
-        await self.plugins.stop(self.host)
+        for plugins in (*self._retired, self.plugins):
+            await plugins.stop(self.host)
         if self._ticking is not None:
             self._ticking.cancel()
 
@@ -214,7 +212,15 @@ class Server:
             tls=connection.tls,
             upgrade=upgrade,
         )
+        plugins = self.plugins
+        plugins.users += 1
+
+        def returned(_task: asyncio.Task[None]) -> None:
+            plugins.users -= 1
+            self._retire(plugins)
+
         exchange.task = self.host.create_task(run_action(web))
+        exchange.task.add_done_callback(returned)
 
     def _redirect(self, exchange: Exchange, match: Match) -> None:
         query = exchange.request.query

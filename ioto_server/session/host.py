@@ -32,14 +32,18 @@ class Host:
     """
 
     def __init__(self, config: Config, now: Callable[[], float]) -> None:
-        self.config = config
         self.now = now
+        self.configure(config)
         self.topics = Topics()
         self.websockets: set[Conversation] = set()
         self.data = SimpleNamespace()
         self.binder: Binder | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pings = 0
+
+    def configure(self, config: Config) -> None:
+        """Take up a configuration; WebSockets that are open keep the limits and timeouts they began with."""
+        self.config = config
         self._framer = Protocol(
             max_message=config.limits.max_message,
             max_frame=config.limits.max_frame,
