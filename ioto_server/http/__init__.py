@@ -1,24 +1,31 @@
 """HTTP/1.1 and 1.0 around the WebSockets: requests, responses, routes, files (SPEC 8)."""
 
+from ioto_server.http.dates import http_date, parse_http_date
 from ioto_server.http.errors import HttpError
+from ioto_server.http.files import FileResponse, StaticFiles
 from ioto_server.http.headers import Headers
 from ioto_server.http.parser import RequestParser
+from ioto_server.http.ranges import Range
 from ioto_server.http.request import Body, EndOfRequest, Request
-from ioto_server.http.response import encode_head, http_date, reason_phrase
+from ioto_server.http.response import encode_head, reason_phrase
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router
 
 __all__ = [
     "Body",
     "DuplicatePrefix",
     "EndOfRequest",
+    "FileResponse",
     "Headers",
     "HttpError",
     "Match",
     "PrefixTable",
+    "Range",
     "Request",
     "RequestParser",
     "Router",
+    "StaticFiles",
     "encode_head",
     "http_date",
+    "parse_http_date",
     "reason_phrase",
 ]

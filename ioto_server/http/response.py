@@ -1,9 +1,8 @@
-"""The head of a response: status line, header fields, dates (RFC 9112 4, RFC 9110 5.6.7)."""
+"""The head of a response: status line and header fields (RFC 9112 4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -48,13 +47,3 @@ def encode_head(status: int, headers: Iterable[tuple[str, str]], version: str = 
         lines.append(f"{name}: {value}\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("latin-1")
-
-
-@lru_cache(maxsize=64)
-def _date_of(second: int) -> str:
-    return formatdate(second, usegmt=True)
-
-
-def http_date(seconds: float) -> str:
-    """A moment, in seconds since the epoch, as an HTTP date; fractions are cut off (RFC 9110 5.6.7)."""
-    return _date_of(int(seconds))

@@ -161,7 +161,7 @@ class Router:
         self, method: str, kind: Literal["action", "file"], route: Any, path: str, allow: tuple[str, ...]
     ) -> Match:
         if method in allow:
-            # An action whose route names OPTIONS answers it; for the others the answer follows from the route.
+            # An action whose route names OPTIONS answers it; otherwise the answer follows from the route.
             if method == "OPTIONS" and (kind == "file" or route is None or "OPTIONS" not in route.methods):
                 return Match("options", route, path, allow)
             return Match(kind, route, path, allow)
