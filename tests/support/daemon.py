@@ -43,7 +43,11 @@ class DaemonError(AssertionError):
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a child: it runs the tree that these tests stand in, also a copy of it."""
-    kept = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _FOREIGN and not name.startswith("IOTO_SET_")
+    }
     return {**kept, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
 
 
