@@ -13,7 +13,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const MOST_REASON = 123;
 const MOST_REMEMBERED = 50;
 
-const KEYS = el("span", { class: "keys" }, " · Enter sends, Shift+Enter breaks the line");
+const KEYS = el("span", { class: "roomy" }, " · Enter sends, Shift+Enter breaks the line");
 
 export function startConsole() {
   const log = new Log();

@@ -1,0 +1,84 @@
+"""A headless Chromium, and the packaged site opened in it under a strict Content-Security-Policy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Route, expect, sync_playwright
+
+from tests.browser.site import STRICT_POLICY, OpenSite, Site, Watch
+from tests.support import REPOSITORY
+
+# Chromium talks to nobody but the page's server, and runs as root and without a GPU.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A document that went through _under_policy counts as a stranger's, who may not ask 127.0.0.1.
+    "--disable-features=LocalNetworkAccessChecks",
+]
+
+# A limit for a busy machine, never a measure.
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        pytest.fail("No Chromium on the PATH: install the package `chromium` or set CHROMIUM to its path.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_site(browser: Browser) -> Iterator[OpenSite]:
+    """A function that opens the site of a daemon as a new person: `open_site(url, fragment="", **context)`.
+
+    `context` is what Playwright's new_context takes: viewport, color_scheme. At the end of the test no page
+    may have broken the policy, asked another server, or complained on the console
+    (`watch.complaints_expected` allows the last, where the test itself breaks the connection).
+    """
+    watches: list[Watch] = []
+    contexts = []
+
+    def open_one(url: str, fragment: str = "", **options: Any) -> Site:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        contexts.append(context)
+        watch = Watch(url)
+        watches.append(watch)
+        watch.follow(context)
+        context.route(f"{url}/", _under_policy)
+        page = context.new_page()
+        page.goto(f"{url}/{fragment}")
+        expect(page.locator("#host")).not_to_be_empty()  # the scripts have run
+        return Site(page, watch)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    for watch in watches:
+        watch.check()
+
+
+def _under_policy(route: Route) -> None:
+    response = route.fetch()
+    route.fulfill(response=response, headers={**response.headers, "content-security-policy": STRICT_POLICY})
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    folder = REPOSITORY / "artefacts" / "browser"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
