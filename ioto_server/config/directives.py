@@ -21,8 +21,9 @@ class Directive:
     """One directive.
 
     `path` is its full name: 'limits.maxFrame', 'routes[].match'. `shape`: a value, a list of values, a table
-    (names and values of the user's own), an object of directives, or a list of such objects. `grammar` reads
-    the value, the items or the table's values, `names` the table's names. `default` is written as in a file.
+    (names and values of the user's own), an object of directives, or a list of such objects; `optional` = it
+    may be absent. `grammar` reads the value, the items or the table's values, `names` the table's names.
+    `default` is written as in a file.
     """
 
     path: str
@@ -38,6 +39,8 @@ class Directive:
     many: Many | None = None
     words: Words | None = None
     model: type[Section] | None = None
+    optional: bool = False
+    example: Any = None
 
     @property
     def key(self) -> str:
@@ -124,6 +127,8 @@ def _directive(path: str, attribute: str, info: FieldInfo) -> Directive:
         many=many,
         words=words,
         model=model,
+        optional=shape in ("object", "objects") and not required and info.default is None,
+        example=extra["example"],
     )
 
 
@@ -143,21 +148,24 @@ def _inside(annotation: Any) -> tuple[Shape, Grammar | None, Grammar | None, typ
     return _inside(next(argument for argument in arguments if argument is not type(None)))
 
 
-def show(config: Section) -> dict[str, Any]:
-    """Return an object of the model as the plain JSON5 value that loads as the same object."""
+def show(config: Section, *, brief: bool = False) -> dict[str, Any]:
+    """Return an object of the model as the plain JSON5 value that loads as the same object.
+
+    `brief`: the objects of lists (routes) without the directives that have their default.
+    """
     return {
-        key: _shown(directive, getattr(config, directive.attribute))
+        key: _shown(directive, getattr(config, directive.attribute), brief)
         for key, directive in members(type(config)).items()
     }
 
 
-def _shown(directive: Directive, value: Any) -> Any:
+def _shown(directive: Directive, value: Any, brief: bool) -> Any:
     if directive.shape == "object":
-        return (False if directive.words else None) if value is None else show(value)
+        return (False if directive.words else None) if value is None else show(value, brief=brief)
     if value is None:
         return None
     if directive.shape == "objects":
-        return [show(item) for item in value]
+        return [_without_defaults(item) if brief else show(item) for item in value]
     grammar = directive.grammar
     if grammar is None:
         raise TypeError(f"{directive.path} has no grammar")
@@ -166,3 +174,9 @@ def _shown(directive: Directive, value: Any) -> Any:
     if directive.shape == "table":
         return {name: grammar.show(item) for name, item in value.items()}
     return grammar.show(value)
+
+
+def _without_defaults(item: Section) -> dict[str, Any]:
+    plain, fields = show(item), type(item).model_fields.values()
+    defaults = {} if any(field.is_required() for field in fields) else show(type(item)())
+    return {key: value for key, value in plain.items() if key not in defaults or value != defaults[key]}

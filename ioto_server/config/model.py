@@ -30,19 +30,30 @@ class Section(BaseModel):
 
 
 def directive(
-    default: Any, help_: str, *, alias: str | None = None, since: str = "0.1.0", live: bool = True
+    default: Any,
+    help_: str,
+    *,
+    alias: str | None = None,
+    since: str = "0.1.0",
+    live: bool = True,
+    example: str | None = None,
 ) -> Any:
     """Declare a directive.
 
-    `default` is written as in a file (`...` = required). `help_` is two lines. `live` says whether a reload
-    applies a change to the running server; otherwise it takes a restart.
+    `default` is written as in a file (`...` = required, and then `example` is one). `help_` is two lines.
+    `live` says whether a reload applies a change to the running server; otherwise it takes a restart.
     """
-    return Field(default, alias=alias, description=help_, json_schema_extra={"since": since, "live": live})
+    return Field(
+        default,
+        alias=alias,
+        description=help_,
+        json_schema_extra={"since": since, "live": live, "example": example},
+    )
 
 
 def section(help_: str, *, since: str = "0.1.0") -> Any:
     """Declare an object of directives that is there even when the file does not mention it."""
-    return Field({}, description=help_, json_schema_extra={"since": since, "live": True})
+    return Field({}, description=help_, json_schema_extra={"since": since, "live": True, "example": None})
 
 
 class Route(Section):
@@ -107,10 +118,12 @@ class Redirect(Section):
         ...,
         "Path that has moved; ending in '/' it takes everything below.\nCompared like the match of a route.",
         alias="from",
+        example="/old",
     )
     to: kinds.Location = directive(
         ...,
         "Where it is now: a path or a URL.\nIt is sent as it stands in the Location header.",
+        example="/new",
     )
     status: kinds.Status = directive(
         302,
@@ -338,6 +351,7 @@ class Tls(Section):
     certificate: kinds.File = directive(
         ...,
         "Certificate of the server and its chain, PEM.\nThe server's own certificate comes first.",
+        example="server.crt",
     )
     key: kinds.OptionalFile = directive(
         None,
