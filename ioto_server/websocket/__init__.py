@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .deflate import Deflate, DeflateSettings
 from .errors import MessageTooBig, ProtocolError, StateError
 from .frames import CloseCode, Opcode, close_text, frame
 from .protocol import Protocol, State
@@ -13,6 +14,8 @@ BUILD = "pure"
 __all__ = [
     "BUILD",
     "CloseCode",
+    "Deflate",
+    "DeflateSettings",
     "MessageTooBig",
     "Opcode",
     "Protocol",

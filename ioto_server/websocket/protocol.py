@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from os import urandom
 
+from .compression import Deflater
+from .deflate import MIN_WINDOW_BITS, Deflate
 from .errors import MessageTooBig, StateError
 from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
 from .masking import unmask
@@ -14,6 +17,9 @@ from .utf8 import valid_end
 #: Payloads up to this many bytes are joined with their header into one item: a copy is cheaper than another
 #: item.
 JOINED = 16 * 1024
+
+#: The bit of a frame's first byte that says "compressed" (RFC 7692, 6).
+RSV1 = 0x40
 
 
 class State(IntEnum):
@@ -30,13 +36,13 @@ class Protocol(Receiver):
     ``max_message``, ``max_frame`` in bytes and ``max_fragments`` in frames are the directives of ``limits``,
     both for what is received and for what is sent. ``validate_utf``: false replaces bad sequences in received
     text. ``text_bytes``: text is handed out as UTF-8 ``bytes``. ``stream``: a message is handed out frame by
-    frame, as PIECE and a last MESSAGE.
+    frame, as PIECE and a last MESSAGE. ``deflate``: what was agreed of permessage-deflate (RFC 7692).
 
     Receiving is described at :class:`Receiver`. Sending: each method appends finished wire bytes to ``out``
     and returns how many bytes those are; it raises before it appends anything.
     """
 
-    __slots__ = ("_begun", "_begun_size", "_begun_tail")
+    __slots__ = ("_begun", "_begun_compressed", "_begun_size", "_begun_tail", "_deflater", "deflate")
 
     def __init__(
         self,
@@ -48,6 +54,7 @@ class Protocol(Receiver):
         validate_utf: bool = True,
         text_bytes: bool = False,
         stream: bool = False,
+        deflate: Deflate | None = None,
     ) -> None:
         super().__init__(
             client,
@@ -57,10 +64,16 @@ class Protocol(Receiver):
             validate_utf=validate_utf,
             text_bytes=text_bytes,
             stream=stream,
+            deflate=deflate,
         )
-        # The message that send_block() has begun: opcode (0: none), bytes so far, unfinished character at its
-        # end.
+        self.deflate = deflate
+        self._deflater = (
+            None if deflate is None or deflate.send_window_bits < MIN_WINDOW_BITS else Deflater(deflate)
+        )
+        # The message that send_block() has begun: opcode (0: none), compressed or not, bytes so far,
+        # unfinished character at its end.
         self._begun = 0
+        self._begun_compressed = False
         self._begun_size = 0
         self._begun_tail = b""
 
@@ -87,8 +100,11 @@ class Protocol(Receiver):
             self._refuse_data()
         if size > self._max_message:
             raise _too_big(size, self._max_message)
-        if opcode == Opcode.TEXT and data is payload and valid_end(data) != size:
+        if opcode == Opcode.TEXT and not isinstance(payload, str) and valid_end(data) != size:
             raise _not_text()
+        deflater = self._deflater
+        if deflater is not None and size >= deflater.threshold:
+            return self._send_frames(opcode | RSV1, deflater.compress(data, True), True, out)
         return self._send_frames(opcode, data, True, out)
 
     def send_block(
@@ -113,11 +129,35 @@ class Protocol(Receiver):
             tail = text[end:]
             if end < 0 or (tail and fin):
                 raise _not_text()
-        begun = self._begun
+        first = 0
+        if not self._begun:
+            first = opcode
+            # How long the message will be is not known, unless this is all of it.
+            deflater = self._deflater
+            self._begun_compressed = deflater is not None and (not fin or size >= deflater.threshold)
+            if self._begun_compressed:
+                first |= RSV1
+        if self._begun_compressed:
+            assert self._deflater is not None
+            data = self._deflater.compress(data, fin)
         self._begun = 0 if fin else opcode
         self._begun_size = 0 if fin else size
         self._begun_tail = tail
-        return self._send_frames(0 if begun else opcode, data, fin, out)
+        return self._send_frames(first, data, fin, out)
+
+    def send_framed(self, frames: Sequence[bytes], out: list[bytes]) -> int:
+        """Send one message that another Protocol in the server's role has framed, once for many receivers.
+
+        If it is compressed, that was with nothing but its own bytes in the window, and the next message here
+        begins with an empty one, since the peer's window is no longer what ours was. Raises StateError as
+        send_message().
+        """
+        if self.close_sent or self._begun:
+            self._refuse_data()
+        if self._deflater is not None and frames[0][0] & RSV1:
+            self._deflater.reset()
+        out += frames
+        return sum(map(len, frames))
 
     def send_ping(self, payload: bytes, out: list[bytes]) -> int:
         """Send a Ping of up to 125 bytes (RFC 6455, 5.5.2).
@@ -139,6 +179,8 @@ class Protocol(Receiver):
         size = self._send_control(Opcode.CLOSE, close_payload(code, reason), out)
         self.close_sent = True
         self._message = bytearray()
+        self._inflater = None
+        self._deflater = None
         self._begun_tail = b""
         return size
 

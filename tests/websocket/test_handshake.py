@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 
 import pytest
 
@@ -19,17 +18,9 @@ from ioto_server.websocket.handshake import (
     request_headers,
 )
 
+from .wire import Headers
+
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-
-
-class Source:
-    """Headers as the HTTP parser hands them over."""
-
-    def __init__(self, *pairs: tuple[str, str]) -> None:
-        self.pairs = pairs
-
-    def get_all(self, name: str) -> Sequence[str]:
-        return [value for key, value in self.pairs if key.lower() == name.lower()]
 
 
 GOOD = (
@@ -41,13 +32,13 @@ GOOD = (
 )
 
 
-def changed(name: str, *values: str) -> Source:
+def changed(name: str, *values: str) -> Headers:
     """The good request with other values of one header."""
-    return Source(*((k, v) for k, v in GOOD if k != name), *((name, value) for value in values))
+    return Headers(*((k, v) for k, v in GOOD if k != name), *((name, value) for value in values))
 
 
 def refused(
-    source: Source, method: str = "GET", version: str = "1.1", has_body: bool = False
+    source: Headers, method: str = "GET", version: str = "1.1", has_body: bool = False
 ) -> HandshakeError:
     with pytest.raises(HandshakeError) as caught:
         check_request(method, version, source, has_body)
@@ -63,7 +54,7 @@ def test_accept_key_of_rfc_example() -> None:
 
 
 def test_good_request() -> None:
-    assert check_request("GET", "1.1", Source(*GOOD), False) == KEY
+    assert check_request("GET", "1.1", Headers(*GOOD), False) == KEY
 
 
 @pytest.mark.parametrize("value", ["websocket", "WebSocket", "h2c, websocket", " , WEBSOCKET ,"])
@@ -84,17 +75,17 @@ def test_repeated_upgrade_headers() -> None:
 @pytest.mark.parametrize("method", ["POST", "HEAD", "CONNECT", "get"])
 def test_method_must_be_get(method: str) -> None:
     """4.1, 2: "The method of the request MUST be GET"."""
-    error = refused(Source(*GOOD), method=method)
+    error = refused(Headers(*GOOD), method=method)
     assert (error.status, error.headers) == (405, [("Allow", "GET")])
     assert error.text == f"WebSocket needs GET, not {method} (RFC 6455 4.1)"
 
 
 def test_long_method_is_cut() -> None:
-    assert len(refused(Source(*GOOD), method="X" * 10000).text) < 100
+    assert len(refused(Headers(*GOOD), method="X" * 10000).text) < 100
 
 
 def test_http_1_0() -> None:
-    error = refused(Source(*GOOD), version="1.0")
+    error = refused(Headers(*GOOD), version="1.0")
     assert (error.status, error.text) == (400, "WebSocket needs HTTP/1.1, not HTTP/1.0 (RFC 6455 4.1)")
 
 
@@ -158,20 +149,20 @@ def test_key_must_be_16_bytes(key: str) -> None:
 
 
 def test_request_must_not_have_a_body() -> None:
-    error = refused(Source(*GOOD), has_body=True)
+    error = refused(Headers(*GOOD), has_body=True)
     assert (error.status, error.text) == (400, "WebSocket request must not have a body (RFC 6455 4.1)")
 
 
 def test_origin_only_once() -> None:
-    error = refused(Source(*GOOD, ("Origin", "http://a"), ("Origin", "http://b")))
+    error = refused(Headers(*GOOD, ("Origin", "http://a"), ("Origin", "http://b")))
     assert (error.status, error.text) == (400, "Header Origin is there more than once (RFC 6454 7.3)")
 
 
 # Sub-protocols
 
 
-def offer(*values: str) -> Source:
-    return Source(*(("Sec-WebSocket-Protocol", value) for value in values))
+def offer(*values: str) -> Headers:
+    return Headers(*(("Sec-WebSocket-Protocol", value) for value in values))
 
 
 def test_offered_protocols() -> None:
@@ -305,7 +296,7 @@ def test_keys_are_16_fresh_bytes() -> None:
 def test_request_passes_our_own_check() -> None:
     key = new_key()
     headers = request_headers("h:81", key)
-    assert check_request("GET", "1.1", Source(*headers), False) == key
+    assert check_request("GET", "1.1", Headers(*headers), False) == key
     assert [name for name, _ in headers] == [
         "Host",
         "Upgrade",
@@ -329,12 +320,12 @@ def test_request_with_everything() -> None:
 ANSWER = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept_key(KEY)))
 
 
-def answer(name: str, *values: str) -> Source:
-    return Source(*((k, v) for k, v in ANSWER if k != name), *((name, value) for value in values))
+def answer(name: str, *values: str) -> Headers:
+    return Headers(*((k, v) for k, v in ANSWER if k != name), *((name, value) for value in values))
 
 
 def test_good_answer() -> None:
-    assert check_response(101, Source(*ANSWER), KEY) is None
+    assert check_response(101, Headers(*ANSWER), KEY) is None
     assert check_response(101, answer("Upgrade", "WebSocket"), KEY, ["a"]) is None
     assert check_response(101, answer("Sec-WebSocket-Protocol", "b"), KEY, ["a", "b"]) == "b"
 
@@ -342,8 +333,8 @@ def test_good_answer() -> None:
 @pytest.mark.parametrize(
     ("status", "source", "text"),
     [
-        (200, Source(*ANSWER), "Server answered 200 instead of 101 Switching Protocols"),
-        (403, Source(), "Server answered 403 instead of 101 Switching Protocols"),
+        (200, Headers(*ANSWER), "Server answered 200 instead of 101 Switching Protocols"),
+        (403, Headers(), "Server answered 403 instead of 101 Switching Protocols"),
         (101, answer("Upgrade"), "Server's Upgrade header is not websocket (RFC 6455 4.1)"),
         (101, answer("Upgrade", "h2c"), "Server's Upgrade header is not websocket (RFC 6455 4.1)"),
         (101, answer("Connection"), "Server's Connection header lacks the token upgrade (RFC 6455 4.1)"),
@@ -369,7 +360,7 @@ def test_good_answer() -> None:
         ),
     ],
 )
-def test_bad_answers(status: int, source: Source, text: str) -> None:
+def test_bad_answers(status: int, source: Headers, text: str) -> None:
     """4.1: "the client MUST _Fail the WebSocket Connection_"."""
     with pytest.raises(HandshakeError) as caught:
         check_response(status, source, KEY, ["a", "b"])

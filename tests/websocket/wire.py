@@ -5,7 +5,7 @@ The frames are built here byte by byte from RFC 6455, section 5.2, without the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ioto_server.websocket import Protocol, Received
@@ -20,6 +20,16 @@ MAX_MESSAGE = 1 << 20
 MAX_FRAME = 1 << 17
 
 Event = tuple[Any, ...]
+
+
+class Headers:
+    """Headers as the HTTP parser hands them over."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self.pairs = pairs
+
+    def get_all(self, name: str) -> Sequence[str]:
+        return [value for key, value in self.pairs if key.lower() == name.lower()]
 
 
 def xor(payload: bytes, key: bytes = KEY) -> bytes:
