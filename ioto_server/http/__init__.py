@@ -1,7 +1,9 @@
 """HTTP/1.1 and 1.0 around the WebSockets: requests, responses, routes, files (SPEC 8)."""
 
+from ioto_server.http.cookies import parse_cookies, set_cookie
 from ioto_server.http.dates import http_date, parse_http_date
 from ioto_server.http.errors import HttpError
+from ioto_server.http.event_stream import EVENT_STREAM, encode_comment, encode_event
 from ioto_server.http.files import FileResponse, StaticFiles
 from ioto_server.http.headers import Headers
 from ioto_server.http.parser import RequestParser
@@ -9,8 +11,10 @@ from ioto_server.http.ranges import Range
 from ioto_server.http.request import Body, EndOfRequest, Request
 from ioto_server.http.response import encode_head, reason_phrase
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router
+from ioto_server.http.uploads import Upload, Uploads
 
 __all__ = [
+    "EVENT_STREAM",
     "Body",
     "DuplicatePrefix",
     "EndOfRequest",
@@ -24,8 +28,14 @@ __all__ = [
     "RequestParser",
     "Router",
     "StaticFiles",
+    "Upload",
+    "Uploads",
+    "encode_comment",
+    "encode_event",
     "encode_head",
     "http_date",
+    "parse_cookies",
     "parse_http_date",
     "reason_phrase",
+    "set_cookie",
 ]
