@@ -77,13 +77,17 @@ export function startChat({ isVisible }) {
   $("join").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = $("nickname").value.trim();
-    $("join-error").textContent = name ? "" : "A nickname is needed, so that the others know who speaks.";
-    if (!name) {
-      $("nickname").focus();
+    const wanted = $("room").value.trim() || "lobby";
+    let problem = "";
+    // Rooms are topics of the server, where / and * have a meaning.
+    if (!name) problem = "A nickname is needed, so that the others know who speaks.";
+    else if (/[/*]/.test(wanted)) problem = "A room's name has no / and no *.";
+    $("join-error").textContent = problem;
+    if (problem) {
+      (name ? $("room") : $("nickname")).focus();
       return;
     }
     rememberNickname(name);
-    const wanted = $("room").value.trim() || "lobby";
     $("room").value = wanted;
     if (wanted !== room) {
       list.replaceChildren();
@@ -148,8 +152,10 @@ export function startChat({ isVisible }) {
   }
 
   function said({ name, text, time }) {
-    const mine = pending[0] === `${name}\n${text}`;
-    if (mine) pending.shift();
+    const at = pending.indexOf(`${name}\n${text}`);
+    const mine = at >= 0;
+    // What was sent before it and never came back is given up.
+    pending.splice(0, at + 1);
     const who = mine ? "you" : name;
     const grouped = last && last.name === name && last.mine === mine && time - last.time < GROUP_SECONDS;
     last = { name, mine, time };
@@ -201,7 +207,7 @@ export function startChat({ isVisible }) {
     /** Puts a room from the address into the form; joining stays the person's own step. */
     propose(name) {
       if (joined()) return;
-      $("room").value = name.slice(0, 64);
+      $("room").value = name.slice(0, 60);
       showInvite();
     },
   };

@@ -7,6 +7,7 @@ const BACK_OFF = [1, 2, 4, 8, 16, 30];
 /** A connection that held this long starts the back-off anew. */
 const SETTLED_MS = 10_000;
 const PROBE_MS = 5_000;
+const MOST_EXPLAINED = 300;
 /** Closed by the server or the network in a way that a new try can mend. */
 const MENDABLE = new Set([1001, 1006, 1012, 1013]);
 
@@ -27,14 +28,20 @@ async function probe(path) {
   const timer = setTimeout(() => abort.abort(), PROBE_MS);
   try {
     const response = await fetch(path, { cache: "no-store", redirect: "manual", signal: abort.signal });
-    return { reachable: true, status: response.status };
+    return { reachable: true, status: response.status, text: await firstLine(response) };
   } catch {
-    return { reachable: false, status: 0 };
+    return { reachable: false, status: 0, text: "" };
   } finally {
     clearTimeout(timer);
-    // Only the status is wanted: a body without end must not be read on.
     abort.abort();
   }
+}
+
+/** What a refusal says for itself, if it is a plain text. A body without end is not read on. */
+async function firstLine(response) {
+  if (response.ok || !response.body || !response.headers.get("content-type")?.startsWith("text/plain")) return "";
+  const { value } = await response.body.getReader().read();
+  return new TextDecoder().decode(value?.subarray(0, MOST_EXPLAINED)).split("\n")[0].trim();
 }
 
 /**
@@ -50,6 +57,7 @@ export class Link {
   tries = 0;
   #socket = null;
   #byUs = false;
+  #reason = "";
   #dialNext = false;
   #timer = 0;
   #keepTrying;
@@ -113,6 +121,7 @@ export class Link {
     if (!this.#socket) return;
     this.#socket.close(code, reason);
     this.#byUs = true;
+    this.#reason = reason;
     this.#dialNext = false;
     this.#become("closing");
   }
@@ -135,6 +144,7 @@ export class Link {
     let socket;
     this.end = null;
     this.#byUs = false;
+    this.#reason = "";
     try {
       socket = new WebSocket(socketUrl(this.target.path), this.target.protocols);
     } catch (error) {
@@ -152,7 +162,9 @@ export class Link {
     };
     socket.onmessage = (event) => this.#hooks.onMessage?.(event.data);
     socket.onclose = async (event) => {
-      const end = { code: event.code, reason: event.reason, clean: event.wasClean, opened, byUs: this.#byUs };
+      // The answer to our Close repeats its code, but need not repeat its reason (RFC 6455 section 5.5.1).
+      const reason = event.reason || this.#reason;
+      const end = { code: event.code, reason, clean: event.wasClean, opened, byUs: this.#byUs };
       if (!opened && !this.#byUs) {
         end.probe = await probe(this.target.path);
         end.byUs = this.#byUs;
@@ -206,7 +218,7 @@ export function explainEnd(link) {
   return { title: `Closed: ${end.code} ${name}`, text: `${meaning}${reason}` };
 }
 
-function explainRefusal({ reachable, status }, path, protocols) {
+function explainRefusal({ reachable, status, text }, path, protocols) {
   if (!reachable) {
     return { title: "The server does not answer", text: `Nothing listens at ${location.host}. Is ioto-server running?` };
   }
@@ -218,5 +230,5 @@ function explainRefusal({ reachable, status }, path, protocols) {
   if (status === 404) return { title, text: `Nothing is bound to ${path} (404). ioto-server routes prints what is.` };
   if (status === 503) return { title, text: "The server is full (503): limits.connections is reached." };
   if (status >= 200 && status < 300) return { title, text: `${path} answers plain HTTP (${status}), but takes no WebSocket like this one.` };
-  return { title, text: `Asked by plain HTTP, ${path} answers ${status || "with a redirect"}.` };
+  return { title, text: `Asked by plain HTTP, ${path} answers ${status || "with a redirect"}${text && `: ${text}`}` };
 }

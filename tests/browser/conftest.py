@@ -1,4 +1,4 @@
-"""A headless Chromium, and the packaged site opened in it under a strict Content-Security-Policy."""
+"""A headless Chromium, and the packaged site served to it under a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Route, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.site import STRICT_POLICY, OpenSite, Site, Watch
 from tests.support import REPOSITORY
+from tests.support.daemon import Daemon, copy_shipped
 
 # Chromium talks to nobody but the page's server, and runs as root and without a GPU.
 ARGUMENTS = [
@@ -23,8 +24,6 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A document that went through _under_policy counts as a stranger's, who may not ask 127.0.0.1.
-    "--disable-features=LocalNetworkAccessChecks",
 ]
 
 # A limit for a busy machine, never a measure.
@@ -40,6 +39,18 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The daemon as it ships, made to send the strictest Content-Security-Policy the site must work under."""
+    headers = {"Content-Security-Policy": STRICT_POLICY}
+    running = Daemon(copy_shipped(tmp_path_factory.mktemp("site"), {"headers": headers}))
+    try:
+        running.log("listening")
+        yield running
+    finally:
+        running.close()
 
 
 @pytest.fixture
@@ -59,7 +70,6 @@ def open_site(browser: Browser) -> Iterator[OpenSite]:
         watch = Watch(url)
         watches.append(watch)
         watch.follow(context)
-        context.route(f"{url}/", _under_policy)
         page = context.new_page()
         page.goto(f"{url}/{fragment}")
         expect(page.locator("#host")).not_to_be_empty()  # the scripts have run
@@ -70,11 +80,6 @@ def open_site(browser: Browser) -> Iterator[OpenSite]:
         context.close()
     for watch in watches:
         watch.check()
-
-
-def _under_policy(route: Route) -> None:
-    response = route.fetch()
-    route.fulfill(response=response, headers={**response.headers, "content-security-policy": STRICT_POLICY})
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 STRICT_POLICY = "default-src 'self'"
-"""The Content-Security-Policy that every test's page is served under."""
+"""The Content-Security-Policy the site is served under, besides the one it brings itself."""
 
 
 @dataclass

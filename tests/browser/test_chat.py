@@ -61,6 +61,15 @@ def test_invitation_leads_to_the_room(daemon: Daemon, open_site: OpenSite) -> No
     expect(guest.get_by_label("Room", exact=True)).to_have_value("böse räume?")
 
 
+def test_room_names_the_server_cannot_take(daemon: Daemon, open_site: OpenSite) -> None:
+    site = open_site(daemon.url, "#chat")
+    for room in ("a/b", "a*"):
+        site.page.get_by_label("Room", exact=True).fill(room)
+        site.press("Join")
+        expect(site.page.get_by_role("alert").filter(has_text="has no / and no *")).to_be_visible()
+    expect(site.page.locator("#chat-state")).to_have_text("Not joined")
+
+
 def test_unread_messages_are_counted_on_the_tab(daemon: Daemon, open_site: OpenSite) -> None:
     ada, grace = open_site(daemon.url), open_site(daemon.url)
     ada.join("Ada", "unread")

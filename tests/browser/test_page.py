@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import OpenSite, Site
+from tests.browser.site import STRICT_POLICY, OpenSite, Site
 from tests.support import REPOSITORY
 from tests.support.daemon import Daemon
 
@@ -113,6 +113,9 @@ def test_everything_comes_from_the_package(daemon: Daemon, open_site: OpenSite) 
 def test_policy_is_in_force(daemon: Daemon, open_site: OpenSite) -> None:
     site = open_site(daemon.url)
     site.watch.complaints_expected = True
+    answer = site.page.reload()
+    assert answer is not None
+    assert answer.headers["content-security-policy"] == STRICT_POLICY
     site.page.evaluate(
         """() => {
           const script = document.createElement('script');
