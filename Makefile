@@ -47,7 +47,7 @@ test-long: $(VENV)/.test-installed $(CLIENTS) chromium ## all tests, also those 
 	@$(call pytest_passes,--long)
 
 .PHONY: mutants
-mutants: $(VENV)/.test-installed $(CLIENTS) chromium ## break the code in 20 ways: the tests must notice each
+mutants: $(VENV)/.test-installed $(CLIENTS) chromium ## break the code on purpose, one way at a time: the tests must notice each
 	$(BIN)/python tests/mutants/run.py
 
 .PHONY: clean

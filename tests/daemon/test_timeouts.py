@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon
-from tests.support.raw import CLOSE, PING, PONG, TEXT, RawClient
+from tests.support.raw import PING, PONG, TEXT, RawClient
 
 SOON = "100 ms"
 
@@ -24,6 +24,18 @@ def test_inactivity_closes_with_1001(start_daemon: StartDaemon) -> None:
         assert client.read_to_end() == b""
     line = daemon.log("websocket close")
     assert (line["close"], line["cause"], line["by"]) == ("1001 going away", "inactivity timeout", "server")
+
+
+def test_any_byte_read_restarts_inactivity(start_daemon: StartDaemon) -> None:
+    """A pong that nobody asked for is answered by nothing, so it is what is read that counts here."""
+    daemon = start_daemon({"timeouts": {"inactivity": "2500 ms"}})
+    with open_echo(daemon) as client, RawClient(daemon.url) as clock:
+        clock.upgrade("/ws/feed")
+        for _ in range(5):
+            clock.read_message()
+            client.send_frame(PONG, b"still here")
+        client.send_frame(TEXT, b"hello")
+        assert client.read_message() == (TEXT, b"hello")
 
 
 def test_the_request_timeout_closes_with_1001(start_daemon: StartDaemon) -> None:
@@ -59,12 +71,12 @@ def test_silence_after_a_ping_closes_with_1011(start_daemon: StartDaemon) -> Non
 
 def test_any_byte_after_a_ping_is_a_sign_of_life(start_daemon: StartDaemon) -> None:
     """SPEC 5: no byte received since our ping, so a message does as well as a pong."""
-    daemon = start_daemon({"webSockets": {"ping": SOON}, "timeouts": {"pong": SOON}})
+    daemon = start_daemon({"webSockets": {"ping": "300 ms"}, "timeouts": {"pong": "200 ms"}})
     with open_echo(daemon) as client:
-        for _ in range(3):
-            frame = client.read_frame()
-            assert frame.opcode != CLOSE, frame
+        for _ in range(4):
+            assert client.read_frame().opcode == PING
             client.send_frame(TEXT, b"I am here")
+            assert client.read_message() == (TEXT, b"I am here")
 
 
 def test_a_close_without_an_answer_ends_in_a_tcp_close(start_daemon: StartDaemon) -> None:
