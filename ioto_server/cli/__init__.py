@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("start", "routes", "status", "stop")
+_COMMANDS = ("start", "check", "explain", "routes", "status", "reload", "stop")
 
 
 class _Commands(click.Group):

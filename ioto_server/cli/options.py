@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -25,10 +26,30 @@ control_option = click.option(
 )
 
 
-def load(config: Path | None) -> Loaded:
+def _split(
+    _ctx: click.Context, _parameter: click.Parameter, settings: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    pairs = [setting.partition("=") for setting in settings]
+    wrong = [path for path, equals, _ in pairs if not equals or not path]
+    if wrong:
+        raise click.BadParameter(f"write it as PATH=VALUE, such as limits.maxFrame=1MB, not {wrong[0]!r}")
+    return [(path, value) for path, _, value in pairs]
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    callback=_split,
+    help="Set a directive for this run, such as --set limits.maxFrame=1MB; may be repeated.",
+)
+
+
+def load(config: Path | None, overrides: Sequence[tuple[str, str]] = ()) -> Loaded:
     """Load the configuration; where it cannot be used, print every problem and exit with 2."""
     try:
-        return load_config(find_config(config))
+        return load_config(find_config(config), overrides=overrides)
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(MISUSED) from None

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from ioto_server.config import load_config
 from ioto_server.daemon import run
 
-from .options import config_option, load
+from .options import config_option, load, set_option
 
 
 @click.command("start")
 @config_option
-def command(config: Path | None) -> None:
+@set_option
+def command(config: Path | None, overrides: list[tuple[str, str]]) -> None:
     """Serve until told to stop.
 
-    SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. Exit
+    SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. SIGHUP
+    reloads. Exit
     codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """
-    raise SystemExit(run(load(config)))
+    loaded = load(config, overrides)
+    raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides)))

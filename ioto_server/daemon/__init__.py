@@ -1,5 +1,15 @@
 """What runs for months: the process around the server."""
 
+from .preflight import PluginProblem, plugin_problems, route_warnings
 from .run import FAILED, MISUSED, OK, report_plugin, run
 
-__all__ = ["FAILED", "MISUSED", "OK", "report_plugin", "run"]
+__all__ = [
+    "FAILED",
+    "MISUSED",
+    "OK",
+    "PluginProblem",
+    "plugin_problems",
+    "report_plugin",
+    "route_warnings",
+    "run",
+]

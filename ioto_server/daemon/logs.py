@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from ioto_server.config import Log
 
@@ -21,11 +21,29 @@ def _open(path: str | Path) -> TextIO:
     return open(path, "a", encoding="utf-8", buffering=1)
 
 
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_threshold = logging.INFO
+
+
+def set_level(level: str) -> None:
+    """Keep lines of this importance and above from now on; loggers that exist already follow."""
+    global _threshold
+    _threshold = _LEVELS[level]
+
+
+def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDict:
+    if _LEVELS.get(method, logging.ERROR) < _threshold:
+        raise structlog.DropEvent
+    return event
+
+
 def configure(log: Log) -> None:
     """Send every log line of the process where `log` says. Raises OSError when its file cannot be opened."""
     stream = _open(log.path)
     console = log.format == "console" or (log.format == "auto" and stream.isatty())
+    set_level(log.level)
     processors: list[Processor] = [
+        _drop_unimportant,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not console),
     ]
@@ -38,9 +56,7 @@ def configure(log: Log) -> None:
         ]
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[log.level.upper()]
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

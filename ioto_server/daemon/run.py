@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import ssl
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -20,7 +20,10 @@ from ioto_server.server import Listener, ListenError, Server, TlsError, bind, ma
 from ioto_server.websocket import BUILD
 
 from . import logs
-from .control import Control, bind_control
+from .control import CommandError, Control, bind_control
+from .preflight import route_warnings
+from .reload import Loader, Reloader
+from .signals import StopOrders, on_hangup
 from .status import Status
 
 _log = structlog.get_logger("ioto_server")
@@ -30,8 +33,19 @@ FAILED = 1
 MISUSED = 2
 
 
-def run(loaded: Loaded) -> int:
-    """Serve until a signal says to stop; returns the exit code.
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Everything that had to be made before the first connection may come."""
+
+    server: Server
+    listeners: Sequence[Listener]
+    control: Listener
+    tls: ssl.SSLContext | None
+    load: Loader
+
+
+def run(loaded: Loaded, load: Loader) -> int:
+    """Serve until told to stop; returns the exit code. `load` gives the configuration anew, for a reload.
 
     0 after an orderly stop, 1 when an endpoint cannot be bound or a second signal cut the stop short, 2 when
     the configuration or a plugin cannot be used. Nothing is accepted before everything is ready.
@@ -57,21 +71,16 @@ def run(loaded: Loaded) -> int:
     try:
         for endpoint in config.listen:
             listeners += bind(endpoint)
-    except ListenError as error:
-        _close(listeners)
-        _complain(str(error))
-        return FAILED
-    try:
         control = bind_control(config.control)
     except (ListenError, OSError) as error:
         _close(listeners)
-        _complain(f"control: {error}")
+        _complain(str(error))
         return FAILED
-    server = Server(config, plugins)
+    ready = _Ready(Server(config, plugins), listeners, control, tls, load)
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
-    return uvloop.run(_serve(server, listeners, tls, control))
+    return uvloop.run(_serve(ready))
 
 
 def _close(listeners: Sequence[Listener]) -> None:
@@ -80,31 +89,25 @@ def _close(listeners: Sequence[Listener]) -> None:
         listener.remove()
 
 
-async def _serve(
-    server: Server, listeners: Sequence[Listener], tls: ssl.SSLContext | None, control_socket: Listener
-) -> int:
+async def _serve(ready: _Ready) -> int:
     """Start the plugins, accept until told to stop, stop."""
+    server = ready.server
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_unhandled)
-    signals = _Signals(loop)
-    status = Status(server)
-
-    def stop(_request: object) -> dict[str, object]:
-        signals.stop("control socket")
-        return {"pid": os.getpid(), "connections": server.connections}
-
-    control = Control(control_socket, {"status": lambda _request: status.report(), "stop": stop})
+    orders = StopOrders(loop)
     try:
         await server.plugins.start(server.host)
     except PluginError as error:
         await server.plugins.stop(server.host)
-        await control.close()
-        _close(listeners)
+        _close([*ready.listeners, ready.control])
         report_plugin(error)
         return MISUSED
-    await server.listening.open(listeners, tls)
+    for text in route_warnings(server.config, server.plugins):
+        _log.warning("route", problem=text)
+    control = _control(ready, orders, loop)
+    await server.listening.open(ready.listeners, ready.tls)
     await control.open()
-    for listener in listeners:
+    for listener in ready.listeners:
         _log.info("listening", url=listener.url)
     _log.info(
         "ready",
@@ -113,40 +116,46 @@ async def _serve(
         codec=BUILD,
         pid=os.getpid(),
     )
-    stopped_by = await signals.first
+    stopped_by = await orders.first
     _log.info("stopping", by=stopped_by, connections=server.connections)
     stopping = asyncio.ensure_future(server.stop(1001, "Server stopping"))
-    await asyncio.wait((stopping, signals.second), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((stopping, orders.second), return_when=asyncio.FIRST_COMPLETED)
     await control.close()
     if not stopping.done():
-        _log.warning("stopped at once", by=signals.second.result(), connections=server.connections)
+        _log.warning("stopped at once", by=orders.second.result(), connections=server.connections)
         return FAILED
     stopping.result()
     _log.info("stopped")
     return OK
 
 
-class _Signals:
-    """The first and the second order to stop, as futures of what each came by."""
+def _control(ready: _Ready, orders: StopOrders, loop: asyncio.AbstractEventLoop) -> Control:
+    """What an operator may ask for, by the control socket or, for a reload, by SIGHUP."""
+    server = ready.server
+    status = Status(server)
+    reloader = Reloader(server, ready.load, ready.tls, status)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.first: asyncio.Future[str] = loop.create_future()
-        self.second: asyncio.Future[str] = loop.create_future()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop, number.name)
+    def stop(_request: object) -> dict[str, object]:
+        orders.stop("control socket")
+        return {"pid": os.getpid(), "connections": server.connections}
 
-    def stop(self, by: str) -> None:
-        """Begin to stop, or, the second time, end at once."""
-        for future in (self.first, self.second):
-            if not future.done():
-                future.set_result(by)
-                return
+    async def reload_quietly() -> None:
+        try:
+            await reloader.reload()
+        except CommandError:
+            # The reasons are in the log; a signal has nobody to answer to.
+            return
+
+    on_hangup(loop, lambda: server.host.create_task(reload_quietly()))
+    return Control(
+        ready.control,
+        {"status": lambda _request: status.report(), "stop": stop, "reload": reloader.reload},
+    )
 
 
 def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What nobody awaited or caught: into the log, where an operator looks."""
-    error = context.get("exception")
-    _log.error("unhandled", what=context.get("message"), exc_info=error)
+    _log.error("unhandled", what=context.get("message"), exc_info=context.get("exception"))
 
 
 def report_plugin(error: PluginError) -> None:

@@ -68,6 +68,16 @@ class Plugins:
             raise
         return plugins
 
+    @property
+    def started(self) -> bool:
+        """Whether `start` has run: what plugins bind by hand is bound."""
+        return bool(self._started)
+
+    @property
+    def bind_by_hand(self) -> bool:
+        """Whether a plugin has an `io_start`, which may bind more actions."""
+        return any(hasattr(plugin.module, "io_start") for plugin in self.plugins)
+
     def is_current(self, folders: Sequence[Path]) -> bool:
         """Whether loading `folders` now would read the very same files."""
         return self.folders == tuple(folders) and self.fingerprint == fingerprint(folders)

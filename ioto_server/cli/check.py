@@ -1,0 +1,39 @@
+"""`ioto-server check`: whether the configuration and the plugins can be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ioto_server.config.check import check
+from ioto_server.daemon import MISUSED, plugin_problems
+
+from .options import config_option, set_option
+
+
+@click.command("check")
+@config_option
+@set_option
+@click.option("--strict", is_flag=True, help="Take warnings, such as unknown names, for errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+def command(config: Path | None, overrides: list[tuple[str, str]], strict: bool, as_json: bool) -> None:
+    """Load the configuration and import the plugins, as a start would; nothing is served.
+
+    Every problem is shown with its file and line. Exit codes: 0 all is well, 2 a start would be refused.
+    """
+    checked = check(config, strict=strict, overrides=overrides)
+    plugins = plugin_problems(checked.loaded.config) if checked.loaded else []
+    broken = not checked.ok or any(problem.fatal or strict for problem in plugins)
+    if as_json:
+        report = checked.json
+        report["ok"] = not broken
+        report["plugins"] = [problem.text for problem in plugins]
+        click.echo(json.dumps(report))
+    else:
+        click.echo(checked.text, err=bool(checked.problems))
+        for problem in plugins:
+            click.echo(problem.text, err=True)
+    if broken:
+        raise SystemExit(MISUSED)

@@ -1,0 +1,33 @@
+"""`ioto-server reload`: have a running daemon take up its changed configuration and plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ioto_server.daemon.ask import AskError, ask
+
+from .options import config_option, control_option, control_path
+
+
+@click.command("reload")
+@config_option
+@control_option
+def command(config: Path | None, control: Path | None) -> None:
+    """Load and check the configuration and the plugins again, and apply them whole or not at all.
+
+    Open connections live on. Exit code 1 where the daemon refuses; it then goes on as before and says why.
+    """
+    try:
+        answer = ask(control_path(config, control), "reload")
+    except AskError as error:
+        raise click.ClickException(str(error)) from None
+    for warning in answer["warnings"]:
+        click.echo(warning, err=True)
+    for change in answer["changed"]:
+        click.echo(change)
+    for change in answer["restart"]:
+        click.echo(f"{change} (takes a restart)", err=True)
+    if not answer["changed"]:
+        click.echo("nothing to apply has changed")

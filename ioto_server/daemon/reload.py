@@ -1,0 +1,125 @@
+"""Reload: take up a changed configuration and changed plugins whole, or go on as before (SPEC 2, 7).
+
+Everything that can fail is done first, beside the running server: reading, checking, importing, the TLS
+context, binding new endpoints, the new plugins' io_start. Only then is anything exchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ioto_server.config import Config, ConfigError, Loaded
+from ioto_server.config.diff import diff
+from ioto_server.plugins import PluginError, Plugins
+from ioto_server.server import Listener, ListenError, Server, TlsError, bind, configure, make_context
+
+from . import logs
+from .control import CommandError
+from .preflight import route_warnings
+from .status import Status
+
+_log = structlog.get_logger("ioto_server.reload")
+
+Loader = Callable[[], Loaded]
+
+
+@dataclass(slots=True)
+class _Next:
+    """All that the new configuration needs, made and ready to be put in."""
+
+    config: Config
+    plugins: Plugins
+    tls: ssl.SSLContext | None
+    listeners: list[Listener]
+
+
+class Reloader:
+    """Reloads one server; orders that come meanwhile wait for their turn."""
+
+    def __init__(self, server: Server, load: Loader, tls: ssl.SSLContext | None, status: Status) -> None:
+        """Reload `server` from what `load()` gives; `tls` is the context its endpoints use."""
+        self._server = server
+        self._load = load
+        self._tls = tls
+        self._status = status
+        self._turn = asyncio.Lock()
+        self._booted = server.config
+
+    async def reload(self, _request: object = None) -> dict[str, Any]:
+        """Reload, log the outcome and return it; raises CommandError with every reason for a refusal."""
+        async with self._turn:
+            try:
+                answer = await self._reload()
+            except (ConfigError, PluginError, TlsError, ListenError) as error:
+                self._status.last_reload = f"refused: {error}"
+                _log.error("reload refused", why=str(error))
+                trace = getattr(error, "trace", "")
+                raise CommandError(f"{trace}{error}\nNothing was changed.") from None
+        self._status.reloads += 1
+        self._status.last_reload = "done"
+        _log.info("reloaded", changed=answer["changed"], restart=answer["restart"])
+        return answer
+
+    async def _reload(self) -> dict[str, Any]:
+        # Reading takes its time (the json5 package parses some 40 KB a second): not in the loop.
+        loaded = await asyncio.to_thread(self._load)
+        old, old_plugins = self._server.config, self._server.plugins
+        with ExitStack() as undo:
+            following = await self._prepare(loaded.config, undo)
+            undo.pop_all()
+        await self._exchange(following)
+        exchanged = ["plugins: loaded anew"] if following.plugins is not old_plugins else []
+        return {
+            "changed": [str(change) for change in diff(old, loaded.config).live] + exchanged,
+            "restart": [str(change) for change in diff(self._booted, loaded.config).restart],
+            "warnings": [
+                *(str(warning) for warning in loaded.warnings),
+                *route_warnings(loaded.config, following.plugins),
+            ],
+        }
+
+    async def _prepare(self, config: Config, undo: ExitStack) -> _Next:
+        """Make everything new; `undo` takes it back should a later step fail."""
+        server = self._server
+        tls = make_context(config.tls) if config.tls is not None else None
+        listeners: list[Listener] = []
+        for endpoint in set(config.listen) - server.listening.endpoints:
+            bound = bind(endpoint)
+            listeners += bound
+            undo.callback(_unbind, bound)
+        plugins = server.plugins
+        if not plugins.is_current(config.actions):
+            plugins = await asyncio.to_thread(Plugins.load, config.actions)
+            try:
+                await plugins.start(server.host)
+            except PluginError:
+                await plugins.stop(server.host)
+                raise
+        return _Next(config, plugins, tls, listeners)
+
+    async def _exchange(self, following: _Next) -> None:
+        """Put the new in place of the old; nothing here can fail for a reason of the configuration."""
+        config = following.config
+        server = self._server
+        if self._tls is not None and config.tls is not None:
+            # Connections being accepted hold this very context: it is changed, not exchanged.
+            configure(self._tls, config.tls)
+        else:
+            self._tls = following.tls
+        server.apply(config, following.plugins)
+        server.listening.close(server.listening.endpoints - set(config.listen))
+        await server.listening.open(following.listeners, self._tls)
+        logs.set_level(config.log.level)
+
+
+def _unbind(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+        listener.remove()
