@@ -1,5 +1,10 @@
-"""Configuration: values, one typed model, load, check, explain. Imports nothing of ours."""
+"""Configuration: values, one typed model, load, check, explain. Imports nothing of ours.
 
+What a running server needs is imported here. What only commands print has modules of its own, so that the
+daemon does not load them: `check`, `explain`, `schema`, `reference`, `shipped`, `json5text`.
+"""
+
+from ioto_server.config.diff import Change, Changes, diff
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
 from ioto_server.config.model import (
@@ -22,6 +27,8 @@ from ioto_server.config.values import UNLIMITED
 
 __all__ = [
     "UNLIMITED",
+    "Change",
+    "Changes",
     "Compress",
     "Config",
     "ConfigError",
@@ -39,6 +46,7 @@ __all__ = [
     "Upload",
     "Verify",
     "WebSockets",
+    "diff",
     "find_config",
     "load_config",
 ]

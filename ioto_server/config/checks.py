@@ -22,8 +22,9 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def cross_check(view: View) -> list[Problem]:
     """Run every check whose directives are sound."""
     checks = (
-        (("limits",), _limits),
-        (("timeouts", "webSockets"), _ping),
+        (("limits.maxFrame", "limits.maxMessage"), _frames),
+        (("limits.maxBacklog", "limits.memory"), _backlog),
+        (("timeouts.inactivity", "webSockets.ping"), _ping),
         (("listen", "metrics", "control"), _endpoints),
         (("routes",), _routes),
         (("redirect",), _redirects),
@@ -35,7 +36,7 @@ def cross_check(view: View) -> list[Problem]:
     return [problem for reads, check in checks if view.sound(*reads) for problem in check(view)]
 
 
-def _limits(view: View) -> Iterator[Problem]:
+def _frames(view: View) -> Iterator[Problem]:
     limits = view.config.limits
     if view.node("limits.maxFrame") and limits.max_frame > limits.max_message:
         message = view.written("limits.maxMessage", limits.max_message)
@@ -44,6 +45,10 @@ def _limits(view: View) -> Iterator[Problem]:
             f"is more than {message}, so no frame can ever be that large",
             f"write maxFrame: {show_size(limits.max_message)!r} or less, or a larger maxMessage",
         )
+
+
+def _backlog(view: View) -> Iterator[Problem]:
+    limits = view.config.limits
     if limits.max_backlog > limits.memory:
         path = "limits.maxBacklog" if view.node("limits.maxBacklog") else "limits.memory"
         other = "limits.memory" if path == "limits.maxBacklog" else "limits.maxBacklog"

@@ -128,7 +128,9 @@ def check_sockets(view: View) -> Iterator[Problem]:
         sockets.append(("metrics.listen", config.metrics.listen.path))
     for path, socket in (*sockets, ("control", config.control)):
         if view.node(path) and len(os.fsencode(socket)) > _LONGEST_SOCKET:
-            message = f"is longer than {_LONGEST_SOCKET} bytes, the most for a unix socket ({socket})"
+            message = (
+                f"is longer than {_LONGEST_SOCKET} bytes, the most that the path of a unix socket may have"
+            )
             yield view.problem(path, message, "write a shorter one, such as '/run/ioto-server/web.sock'")
         try:
             mode = os.stat(socket).st_mode

@@ -41,10 +41,8 @@ class Changes:
 
     def has(self, path: str) -> bool:
         """Whether a directive changed, or one inside it."""
-        inside = (f"{path}.", f"{path}[")
-        return any(
-            change.path == path or change.path.startswith(inside) for change in (*self.live, *self.restart)
-        )
+        changed = [change.path for change in (*self.live, *self.restart)]
+        return any(one == path or one.startswith(f"{path}.") for one in changed)
 
 
 def diff(old: Config, new: Config) -> Changes:

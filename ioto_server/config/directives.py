@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -57,11 +58,10 @@ class Directive:
     @property
     def allowed(self) -> str:
         """What may be written, to complete "write ..."."""
-        if self.shape == "object":
-            words = f"{self.words.allowed} or " if self.words else ""
-            return f"{words}an object: {self.key}: {{ ... }}"
-        if self.shape == "objects":
-            return f"a list of objects: {self.key}: [{{ ... }}]"
+        if self.model:
+            inside = f"{{ {next(iter(self.children))}: ... }}"
+            words = [f"{self.key}: {word} or " for word in self.words.names] if self.words else []
+            return f"{''.join(words)}{self.key}: {inside if self.shape == 'object' else f'[{inside}]'}"
         text = self.grammar.allowed if self.grammar else ""
         if self.shape == "table":
             return f"an object of names and values, each {text}"
@@ -95,7 +95,7 @@ def _below(directive: Directive) -> Iterator[Directive]:
 
 def find(path: str) -> Directive | None:
     """Return the directive of a name in any case; list indexes and a leading `web.` do not matter."""
-    wanted = path.lower().removeprefix("web.").replace("[]", "")
+    wanted = re.sub(r"\[\d*\]", "", path.lower()).removeprefix("web.")
     for directive in walk():
         if directive.path.lower().replace("[]", "") == wanted:
             return directive

@@ -98,7 +98,7 @@ class Many:
             hint = "write it in brackets: [{ ... }]" if isinstance(value, dict) else "write [{ ... }]"
             raise WrongValue("is not a list of objects", hint)
         if isinstance(value, dict):
-            raise WrongValue("is an object, not a list", "write [ ] around the values, without names")
+            raise WrongValue("is an object")
         return (value,)
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -112,9 +112,9 @@ class Words:
         self.meanings = meanings
 
     @property
-    def allowed(self) -> str:
-        """The words, to complete "write ..."."""
-        return " or ".join({True: "true", False: "false", None: "null"}[word] for word, _ in self.meanings)
+    def names(self) -> list[str]:
+        """The words as JSON5."""
+        return [{True: "true", False: "false", None: "null"}[word] for word, _ in self.meanings]
 
     def expand(self, value: object) -> object:
         """Return what the value stands for, or the value itself."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ioto_server.config.problems import Problem
 from ioto_server.config.scan import Node
 
-_SESSIONS = "sessions are the action's: keep what you need in host.data, under a cookie of your own"
+_SESSIONS = "an action keeps what it needs itself, under a cookie of its own"
 _SIGNATURES = "requests are checked in the action, where the data is used"
 _XSRF = "compare the Origin header in the action; WebSockets do it with webSockets.origins"
 _TLS = "Python's TLS settings are used: TLS 1.2 and later"

@@ -11,14 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ioto_server.config.checks import cross_check
+from ioto_server.config.directives import find
 from ioto_server.config.grammar import NotAllowed, Place
+from ioto_server.config.json5text import write
 from ioto_server.config.known import Known
 from ioto_server.config.model import Config
 from ioto_server.config.overrides import from_arguments, from_environment, override
 from ioto_server.config.problems import ConfigError, Problem
 from ioto_server.config.scan import Document, Node, scan
 from ioto_server.config.source import read_source
-from ioto_server.config.syntax import short
+from ioto_server.config.syntax import quoted, short
 from ioto_server.config.tree import locate, merge, settle, skipped, spell
 from ioto_server.config.values import WrongValue
 from ioto_server.config.view import View
@@ -202,14 +204,18 @@ def _problem(detail: Any, root: Node) -> Problem:
     # One value may stand for a list of one: it has no index in the file.
     path = spell(loc if missing or depth == 0 else loc[:depth])
     offset = node.start
-    if missing:
-        return node.source.problem("is missing", f"write {loc[-1]}: ...", offset=offset, path=path)
+    directive = find(path)
+    if missing and directive:
+        hint = f"write {directive.key}: {write(directive.example)}, for example"
+        return node.source.problem("is missing", hint, offset=offset, path=path)
     found = short(node.text)
     if detail["loc"][-1] == "[key]":
-        offset, found = node.key, str(loc[-1])
+        offset, found = node.key, quoted(str(loc[-1]))
     error = detail.get("ctx", {}).get("error")
+    allowed = error.allowed if isinstance(error, NotAllowed) else directive.allowed if directive else ""
     if isinstance(error, WrongValue):
-        hint = error.hint or (f"write {error.allowed}" if isinstance(error, NotAllowed) else "")
+        hint = error.hint or f"write {allowed}"
         return node.source.problem(f"{found} {error.why}", hint, offset=offset, path=path, found=found)
-    hint = f"write {loc[-1]}: {{ ... }}" if isinstance(loc[-1], str) else "write { ... }"
-    return node.source.problem(f"{found} is not an object", hint, offset=offset, path=path, found=found)
+    return node.source.problem(
+        f"{found} is not an object", f"write {allowed}", offset=offset, path=path, found=found
+    )

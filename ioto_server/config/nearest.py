@@ -9,9 +9,13 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the name at the smallest edit distance from `word`, None when none is near enough to suggest.
 
     Case does not count: `maxframe` is one thought with `maxFrame`. A third of the letters may be wrong, no
-    more; of two equally near names the first one wins.
+    more; of two equally near names the first one wins. The beginning of one name alone stands for it.
     """
+    names = list(names)
     lower = word.lower()[:64]
+    begun = [name for name in names if len(lower) > 2 and name.lower().startswith(lower)]
+    if len(begun) == 1:
+        return begun[0]
     best: str | None = None
     least = max(1, len(lower) // 3) + 1
     for name in names:

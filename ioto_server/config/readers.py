@@ -86,7 +86,8 @@ def host_name(value: object, place: Place) -> str:
     text = text_of(value, "a host name")
     parts = re.fullmatch(r"(\[[^\]]*\]|[^:/]+)(:[0-9]{1,5})?", text)
     if parts is None:
-        raise WrongValue("is not a host name", "write the name alone, such as 'device.example.com'")
+        name = re.sub(r"^[a-z]+:/*|/.*$", "", re.sub(r"^([a-z]+:/*)", "", text)) or "device.example.com"
+        raise WrongValue("is not a host name", f"write the name alone: '{name}'")
     host = check_host(parts[1])
     return (f"[{host}]" if ":" in host else host) + (parts[2] or "")
 

@@ -97,7 +97,7 @@ def role(value: object, place: Place) -> str:
     if value == "public":
         return "public"
     raise WrongValue(
-        "is a role, and without authentication, which this version has not, everybody would get in",
+        "asks for authentication, which this version does not have: everybody would get in",
         "take the route out, or write 'public' if everybody may have it",
     )
 

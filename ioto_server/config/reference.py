@@ -25,12 +25,12 @@ lists and values are replaced. `ioto-server explain --values` shows what is in f
 | kind | written as |
 |---|---|
 | size | bytes, or a string with `b`, `k`, `kb`, `m`, `mb`, `g`, `gb` (1 KB = 1024 bytes); `'unlimited'` |
-| duration | seconds, or a string with `ms`, `secs`, `mins`, `hours`, `days`, `weeks`, `months`, `years`; `'never'` |
+| duration | seconds, or a string with `ms`, `secs`, `mins`, `hours`, `days`, `weeks`…; `'never'` |
 | count | a whole number, as a string too; `'unlimited'` |
 | switch | `true` or `false` |
 
-A month has 30 days, a year 365. Units are understood in the singular and in any case, `MAXINT` is 2147483647, and
-numbers may have fractions: `'1.5 MB'`.
+There are `months` (30 days) and `years` (365) too; units may be singular and in any case. `MAXINT`
+is 2147483647, and numbers may have fractions: `'1.5 MB'`.
 """
 _LEGACY = """\
 ## Directives of the original

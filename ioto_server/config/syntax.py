@@ -85,6 +85,9 @@ def after_the_end(text: str, at: int) -> ScanError:
     if text[at] in "}]":
         hint = "take it out, or look further up for a bracket that closes too early"
         return ScanError(at, f"there is one {text[at]} too many", hint)
+    if text[at] == ",":
+        hint = "if more directives follow, take the } in front of this comma out"
+        return ScanError(at, "the configuration ends in front of this comma", hint)
     return _anywhere(text, at) or ScanError(
         at,
         "something follows the end of the configuration",
@@ -135,13 +138,17 @@ def bad_string(text: str, at: int) -> ScanError:
     letter = text[stop + 1]
     if letter == "x":
         return ScanError(
-            stop, "\\x takes two hexadecimal digits", "write it like \\x41; a backslash itself is \\\\"
+            stop, "\\x takes two hexadecimal digits", "write \\\\ for a backslash, or two digits as in \\x41"
         )
     if letter == "u":
         return ScanError(
-            stop, "\\u takes four hexadecimal digits", "write it like \\u00e9; a backslash itself is \\\\"
+            stop,
+            "\\u takes four hexadecimal digits",
+            "write \\\\ for a backslash, or four digits as in \\u00e9",
         )
-    return ScanError(stop, f"\\{letter} is no escape", f"write \\x0{letter}; a backslash itself is \\\\")
+    return ScanError(
+        stop, f"\\{letter} is no escape", f"write \\\\ for a backslash, or \\x0{letter} for the character"
+    )
 
 
 def bad_key(text: str, at: int, places: list[Bracket]) -> ScanError:
@@ -164,16 +171,16 @@ def bad_key(text: str, at: int, places: list[Bracket]) -> ScanError:
         joined = (number[0] if number else "") + (rest[0] if rest else "")
         return ScanError(at - 1, "a number has a comma in it", f"write {joined}")
     if _yaml_item(text, at):
-        return _yaml(at)
+        return _yaml(text, at)
     general = _anywhere(text, at)
     if general:
         return general
     bare = _BARE_KEY.match(text, at)
-    if bare:
+    if bare and bare[0].isprintable():
         hint = f"write {quoted(bare[0])}: with quotes"
         return ScanError(at, f"the name {short(bare[0])} has a character that needs quotes", hint)
     hint = "write name: value, or take it out"
-    return ScanError(at, f"{_found(text, at)} stands where a name is expected", hint)
+    return ScanError(at, f"{text[at]} stands where a name is expected", hint)
 
 
 def no_colon(text: str, key_at: int, key_end: int, at: int) -> ScanError:
@@ -185,22 +192,19 @@ def no_colon(text: str, key_at: int, key_end: int, at: int) -> ScanError:
             key_at, f"the file ends after {short(key)}", f"write {short(key)}: and a value, and }}"
         )
     if following == "=":
-        return ScanError(
-            at, "there is a = where JSON5 has a colon", f"write {short(key)}: {_rest(text, at)}".rstrip()
-        )
+        sign = "=>" if text.startswith("=>", at) else "="
+        fixed = f"write {short(key)}: {_rest(text, at)}"
+        return ScanError(at, f"there is a {sign} where JSON5 has a colon", fixed)
     bare = _BARE_KEY.match(text, key_at)
     if bare and bare.end() > key_end and key[0] not in "'\"":
         if re.fullmatch(r"[\w$]+(\.[\w$]+)+", bare[0]):
-            return ScanError(
-                key_end,
-                "names with dots are written as objects inside each other",
-                f"write {nested(bare[0])}",
-            )
-        return ScanError(
-            key_at,
-            f"the name {short(bare[0])} has a character that needs quotes",
-            f"write {quoted(bare[0])}: with quotes",
-        )
+            message = "names with dots are written as objects inside each other"
+            return ScanError(key_end, message, f"write {nested(bare[0])}")
+        hint = f"write {quoted(bare[0])}: with quotes"
+        if "-" in bare[0].strip("-"):
+            camel = re.sub(r"-+(\w)", lambda match: match[1].upper(), bare[0])
+            hint = f"write {camel}: as directives are written, or {quoted(bare[0])}: with quotes"
+        return ScanError(key_at, f"the name {short(bare[0])} has a character that needs quotes", hint)
     if following in "{[":
         return ScanError(
             key_end, f"a colon is missing after {short(key)}", f"write {short(key)}: {following}"
@@ -233,12 +237,12 @@ def bad_value(text: str, at: int, places: list[Bracket]) -> ScanError:
     if character in ":=":
         return ScanError(at, f"there is a {character} too many", "write one colon between name and value")
     if _yaml_item(text, at):
-        return _yaml(at)
+        return _yaml(text, at)
     general = _anywhere(text, at)
     if general:
         return general
     name = _NAME.match(text, at)
-    if in_list and name and re.match(r"\s*:(?!//)", text[name.end() :]):
+    if in_list and name and re.match(r"\s*:[\s'\"{\[]", text[name.end() :]):
         return ScanError(at, "a list has no names", f"write {{ {name[0]}: ... }} with braces around it")
     return _bare_value(text, at)
 
@@ -248,7 +252,7 @@ def _bare_value(text: str, at: int) -> ScanError:
     match = _BARE.match(text, at)
     bare = match[0].strip() if match else ""
     if not bare:
-        return ScanError(at, f"{_found(text, at)} stands where a value is expected", "write a value there")
+        return ScanError(at, f"{text[at]} stands where a value is expected", "write a value there")
     if bare.lower() in _WORDS:
         return ScanError(at, f"{bare} is no value of JSON5", f"write {_WORDS[bare.lower()]}")
     if re.fullmatch(r"[-+]?\d[\d_]*", bare) and "_" in bare:
@@ -294,7 +298,9 @@ def no_comma(text: str, at: int, start: int, end: int, places: list[Bracket]) ->
     general = _anywhere(text, at)
     if general:
         return general
-    return ScanError(end, f"a comma is missing after {short(value)}", f"write {short(value)},")
+    # Of an object or list the closing bracket says enough.
+    shown = value[-1] if value[0] in "{[" else short(value)
+    return ScanError(end, f"a comma is missing after {shown}", f"write {shown},")
 
 
 def _mismatch(text: str, at: int, places: list[Bracket]) -> ScanError:
@@ -320,6 +326,8 @@ def _anywhere(text: str, at: int) -> ScanError | None:
         return ScanError(at, "there is a ; where JSON5 has a comma", "write , instead, or take it out")
     if character in "()":
         return ScanError(at, f"JSON5 has no {character}", "write { } around an object and [ ] around a list")
+    if not character.isprintable():
+        return ScanError(at, f"there is an invisible character, U+{ord(character):04X}", "take it out")
     if _CONFLICT.match(text, at):
         return ScanError(
             at, "this is the mark of a merge that was not finished", "choose one side and take the marks out"
@@ -341,17 +349,11 @@ def _yaml_item(text: str, at: int) -> bool:
     return text[at] == "-" and text[at + 1 : at + 2] in (" ", "\t", "-")
 
 
-def _yaml(at: int) -> ScanError:
-    return ScanError(
-        at, "a - begins no list here, as it does in YAML", "write [ ] around the list and commas between"
-    )
-
-
-def _found(text: str, at: int) -> str:
-    character = text[at]
-    return (
-        character if character.isprintable() and character != " " else f"the character U+{ord(character):04X}"
-    )
+def _yaml(text: str, at: int) -> ScanError:
+    match = _BARE.match(text, at + 2)
+    item = match[0].strip(" '\"") if match else ""
+    hint = f"write [{quoted(short(item))}], with commas between more of them"
+    return ScanError(at, "a - begins no list here, as it does in YAML", hint)
 
 
 def _rest(text: str, at: int) -> str:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ioto_server.config.directives import members
 from ioto_server.config.model import Config
 from ioto_server.config.problems import Problem
 from ioto_server.config.scan import Document, Node
-from ioto_server.config.syntax import short
+from ioto_server.config.syntax import quoted, short
 
 # What stands beside `web` where the directives stand under it (SPEC 2).
 BESIDE = ("log", "tls")
+_NAME = re.compile(r"[\w$]+")
 
 
 def spell(path: Iterable[str | int]) -> str:
     """Write a path of keys and list indexes the way messages do: routes[0].match."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _NAME.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{quoted(part)}]"
     return text
 
 
@@ -51,11 +58,10 @@ def _form(web: Node, beside: dict[str, Node]) -> list[Problem]:
     problems = []
     both = [key for key in beside if key in members(Config) and key not in BESIDE]
     if both:
-        stand = "stands" if len(both) == 1 else "stand"
-        line = web.source.place(web.key)[0]
-        message = f"{', '.join(both)} {stand} at the root, and other settings under web in line {line}"
-        hint = f"move {'it' if len(both) == 1 else 'them'} into web: {{ ... }}"
-        problems.append(web.source.problem(message, hint, offset=beside[both[0]].key, path=both[0]))
+        names = ", ".join(both)
+        message = f"(line {web.source.place(web.key)[0]}) holds the settings, and beside it stand {names}"
+        hint = f"move {names} into web: {{ ... }}, or all that is in web out of it"
+        problems.append(web.source.problem(message, hint, offset=beside[both[0]].key, path="web"))
     for key in BESIDE:
         if key in web.value:
             node = web.value[key]

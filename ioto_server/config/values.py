@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+
+from ioto_server.config.nearest import nearest
 
 # What "unlimited" is in numbers: above anything that can be counted here, and an int, so that `n > limit`
 # needs no None.
@@ -25,9 +28,9 @@ _SIZE_UNITS = {
     **dict.fromkeys(("g", "gb"), 1024**3),
 }
 _TIME_UNITS = {
-    **dict.fromkeys(("ms", "msec"), 0.001),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("msec", "ms"), 0.001),
+    **dict.fromkeys(("s", "sec", "second", "seconds", "secs"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes", "mins"), 60),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
     **dict.fromkeys(("d", "day", "days"), 86400),
     **dict.fromkeys(("week", "weeks"), 7 * 86400),
@@ -38,7 +41,13 @@ _TIME_UNITS = {
 _LONGEST = 100 * 365 * 86400
 _LONGEST_TEXT = 64
 
+_ABBREVIATED = {"kb": "KB", "mb": "MB", "gb": "GB"}
+# What people write for "no limit" and "no timeout" that the page does not know.
+_OTHER_ENDLESS = frozenset({"none", "no", "off", "false", "disabled", "nolimit", "inf", "-1"})
+
 _AMOUNT = re.compile(r"\s*([-+]?)(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
+_PART = re.compile(r"(\d+\.?\d*)\s*([a-z]+)\s*", re.ASCII)
+_COMPOUND = re.compile(r"(\d+\.?\d*\s*[a-z]+\s*){2,8}", re.ASCII)
 
 SIZE_ALLOWED = "a number of bytes, a string with a unit such as '128K' or '1.5 MB', or 'unlimited'"
 TIME_ALLOWED = "a number of seconds, a string with a unit such as '90 secs' or '5 mins', or 'never'"
@@ -66,7 +75,7 @@ def parse_size(value: object, *, least: int = 1) -> int:
             return UNLIMITED
         if word == "maxint":
             return MAXINT
-    return _whole(_amount(value, _SIZE_UNITS, "a size", "'unlimited'"), "bytes", least)
+    return _whole(_amount(value, _SIZE_UNITS, "a size", "'unlimited'"), "byte", least)
 
 
 def parse_count(value: object, *, least: int = 1) -> int:
@@ -123,7 +132,7 @@ def show_duration(seconds: float) -> int | float | str:
     return f"{int(seconds)} sec{'s' if seconds > 1 else ''}"
 
 
-def _amount(value: object, units: dict[str, float] | dict[str, int], noun: str, endless: str) -> int | float:
+def _amount(value: object, units: Mapping[str, float], noun: str, endless: str) -> int | float:
     """Multiply a number by its unit, keeping whole numbers exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise WrongValue(f"is not {noun}")
@@ -133,14 +142,38 @@ def _amount(value: object, units: dict[str, float] | dict[str, int], noun: str, 
         return value
     match = _AMOUNT.fullmatch(value) if len(value) <= _LONGEST_TEXT else None
     if match is None:
-        raise WrongValue(f"is not {noun}")
+        raise WrongValue(f"is not {noun}", _meant(value, units, endless))
     sign, digits, unit = match.groups()
+    number = float(digits) if "." in digits else int(digits)
     if unit and unit.lower() not in units:
         if not units:
-            raise WrongValue(f"is not {noun}: it takes no unit, and '{unit}' is one", f"write {digits}")
-        raise WrongValue(f"is not {noun}: '{unit}' is no unit", f"the units are {_spell(units)}")
-    number = float(digits) if "." in digits else int(digits)
+            full = number * {"k": 1000, "m": 1000_000}.get(unit[0].lower(), 1)
+            raise WrongValue(f"is not {noun}: a count takes no unit", f"write {full}")
+        raise WrongValue(f"is not {noun}: '{unit}' is no unit", _other_unit(digits, unit, units))
     return (-number if sign == "-" else number) * (units[unit.lower()] if unit else 1)
+
+
+def _meant(text: str, units: Mapping[str, float], endless: str) -> str | None:
+    """What somebody who wrote something else than a number and a unit most likely meant."""
+    word = text.strip().lower()
+    if word in _OTHER_ENDLESS or word in _ENDLESS_TIME:
+        return f"write {endless}"
+    if units is _TIME_UNITS and len(text) <= _LONGEST_TEXT and _COMPOUND.fullmatch(word):
+        total = sum(float(number) * units.get(unit, math.nan) for number, unit in _PART.findall(word))
+        if math.isfinite(total):
+            return f"write it in one unit: {show_duration(total)!r}"
+    return None
+
+
+def _other_unit(digits: str, unit: str, units: Mapping[str, float]) -> str:
+    guess = nearest(unit, units)
+    if guess:
+        return f"write '{digits} {guess}'"
+    # One spelling of each unit: the list in full would bury the message.
+    names = [
+        _ABBREVIATED.get(name, name) for name in {factor: name for name, factor in units.items()}.values()
+    ]
+    return f"write '{digits} {names[1]}', or another of the units {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _whole(number: int | float, noun: str, least: int) -> int:
@@ -148,12 +181,8 @@ def _whole(number: int | float, noun: str, least: int) -> int:
         raise WrongValue("is too large", "for no limit write 'unlimited'")
     whole = int(number)
     if number < 0 or whole < least:
-        raise WrongValue(f"is less than {least}{' byte' if noun == 'bytes' and least == 1 else ''}")
+        unit = f" {noun}{'s' if least != 1 else ''}" if noun else ""
+        raise WrongValue(
+            f"is less than {least}{unit}", f"write {least} or more; for no limit write 'unlimited'"
+        )
     return whole
-
-
-def _spell(units: dict[str, float] | dict[str, int]) -> str:
-    """Name one spelling of each unit: the list in full would bury the message."""
-    last_spelling = {factor: name for name, factor in units.items()}
-    names = list(last_spelling.values())
-    return ", ".join(names[:-1]) + " and " + names[-1]
