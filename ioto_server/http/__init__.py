@@ -4,7 +4,8 @@ from ioto_server.http.cookies import parse_cookies, set_cookie
 from ioto_server.http.dates import http_date, parse_http_date
 from ioto_server.http.errors import HttpError
 from ioto_server.http.event_stream import EVENT_STREAM, encode_comment, encode_event
-from ioto_server.http.files import FileResponse, StaticFiles
+from ioto_server.http.file_response import FileResponse
+from ioto_server.http.files import StaticFiles
 from ioto_server.http.headers import Headers
 from ioto_server.http.parser import RequestParser
 from ioto_server.http.ranges import Range

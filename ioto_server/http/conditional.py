@@ -10,6 +10,9 @@ from ioto_server.http.dates import parse_http_date
 from ioto_server.http.errors import HttpError
 from ioto_server.http.headers import Headers
 
+CONDITIONS = frozenset(("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "range"))
+"""The fields, in lower case, without any of which a request asks for the whole, unconditionally."""
+
 _ENTITY_TAG = r'(?:W/)?"[!#-~\x80-\xff]*+"'
 _ONE_TAG = re.compile(_ENTITY_TAG)
 _TAG_LIST = re.compile(rf"[ \t,]*+(?:{_ENTITY_TAG}(?:[ \t]*+,[ \t,]*+|[ \t]*+\Z))++")

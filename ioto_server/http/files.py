@@ -1,91 +1,43 @@
 """Static files: what is sent for a GET or HEAD of a path below a folder (SPEC 8, RFC 9110).
 
-Decided here, sent by the server: a FileResponse says status, header fields and length, and gives the body as
-bytes and as parts of an open file. No file is ever loaded whole but a small one.
+No file is ever loaded whole but a small one; those are remembered, and looked at again each time.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import quote
 
-from ioto_server.http.conditional import Validators, check_preconditions, range_holds
+from ioto_server.http.conditional import CONDITIONS, Validators, check_preconditions, range_holds
 from ioto_server.http.dates import http_date
-from ioto_server.http.documents import Entry, NoFile, find, segments_of
+from ioto_server.http.documents import Entry, NoFile, disk_errors, find, segments_of
 from ioto_server.http.errors import HttpError
+from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation, Watched, facts_of, holds
+from ioto_server.http.file_response import FileResponse
 from ioto_server.http.mime import media_type
 from ioto_server.http.negotiate import IDENTITY, choose_coding
 from ioto_server.http.ranges import Range, content_range, multipart, parse_ranges
 from ioto_server.http.request import Request
 
 SMALL = 65536
-"""A whole file of at most so many bytes is read at once, so that head and body leave together."""
+"""A file of at most so many bytes is read at once, so that head and body leave together."""
 
-# In order of preference: what the sibling is called, and its content coding.
+# In order of preference: the content coding, and what the sibling is called.
 _VARIANTS = {"br": b".br", "gzip": b".gz"}
 
 # A sibling older than the file was made from an older state of it. Two seconds: the coarsest of time stamps.
-_STALE = 2.0
+_STALE_NS = 2_000_000_000
+
+# RFC 9110 15.4.5: what a cache needs to update its copy.
+_KEPT_BY_304 = frozenset(("ETag", "Last-Modified", "Cache-Control", "Vary"))
 
 # RFC 3986 3.3: what a path may hold unencoded, beyond what `quote` always leaves.
 _PATH_SAFE = "/!$&'()*+,;=:@~"
-
-
-class FileResponse:
-    """An answer: `status`, `headers` (without Content-Length), `length` of the body, its `parts` in order.
-
-    A part is bytes, or a Range of the open file `descriptor`. Whoever sends it closes it at the end, also
-    where the request is HEAD and the parts are not sent.
-    """
-
-    __slots__ = ("descriptor", "headers", "length", "parts", "status")
-
-    def __init__(
-        self,
-        status: int,
-        headers: list[tuple[str, str]],
-        parts: list[bytes | Range] | None = None,
-        descriptor: int = -1,
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self.parts = parts or []
-        self.length = sum(len(part) if isinstance(part, bytes) else part.length for part in self.parts)
-        self.descriptor = descriptor
-
-    def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes of the open file from `offset` on; reads the disk, so it may block.
-
-        Raises EOFError when the file has become shorter: what was announced cannot be sent any more.
-        """
-        data = os.pread(self.descriptor, size, offset)
-        if not data:
-            raise EOFError(
-                "the file became shorter while it was sent: replace files by renaming new ones over them"
-            )
-        return data
-
-    def close(self) -> None:
-        """Close the file, if one is open. May be called again."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    def __enter__(self) -> FileResponse:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def validators_of(status: os.stat_result) -> Validators:
@@ -95,8 +47,7 @@ def validators_of(status: os.stat_result) -> Validators:
     change of any kind, which nobody can set back, unlike that of the modification. It is a digest, since
     inode numbers are nobody's business.
     """
-    facts = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-    digest = blake2b(facts.encode("ascii"), digest_size=12).hexdigest()
+    digest = blake2b(repr(facts_of(status)).encode("ascii"), digest_size=12).hexdigest()
     return Validators(f'"{digest}"', status.st_mtime_ns / 1e9)
 
 
@@ -124,9 +75,10 @@ class StaticFiles:
         self._documents = documents
         self._index = index.encode()
         self._mime = dict(mime or {})
-        self._compressed = compressed
+        self._variants = _VARIANTS if compressed else {}
         self._cache = cache
         self._clock = clock
+        self._files = FileCache()
 
     def respond(self, request: Request, path: str) -> FileResponse:
         """The answer to a GET or HEAD request for `path` (decoded, after `trim`).
@@ -135,130 +87,167 @@ class StaticFiles:
         """
         if request.method not in ("GET", "HEAD"):
             raise HttpError(405, "Files take GET and HEAD here (RFC 9110 15.5.6)", [("Allow", "GET, HEAD")])
+        known = self._files.get(path)
+        # `/app` may be trimmed to `/`, which is known, but the client is to be sent to `/app/`.
+        if known is not None and path.endswith("/") == request.path.endswith("/"):
+            coding = choose_coding(request.headers.get("Accept-Encoding"), known.codings)
+            if coding in known.read:
+                return self._answer(request, known.read[coding])
+        return self._look(request, path, known)
+
+    def _look(self, request: Request, path: str, known: Known | None) -> FileResponse:
+        """The answer from the disk; `known` is what still holds of the path, in other codings."""
         with disk_errors():
             names = segments_of(path)
-            entry = find(self._documents, names)
-            with entry:
+            with find(self._documents, names) as entry:
                 if not entry.is_folder:
                     if path.endswith("/"):
                         raise NoFile
-                    return self._represent(request, entry, names[-1])
+                    return self._answer(request, self._read(request, path, known, names, entry))
             if not request.path.endswith("/"):
-                return self._with_slash(request)
-            with find(self._documents, [*names, self._index]) as entry:
-                return self._represent(request, entry, self._index)
+                return _with_slash(request)
+            names.append(self._index)
+            with find(self._documents, names) as entry:
+                return self._answer(request, self._read(request, path, known, names, entry))
 
-    def _with_slash(self, request: Request) -> FileResponse:
-        """To the folder's own URL, against which its pages' relative links are resolved."""
-        # The path has no empty segment: it cannot begin with `//` and name another host (RFC 3986 4.2).
-        location = quote(request.path + "/", safe=_PATH_SAFE)
-        if request.query:
-            location += "?" + request.query
-        return FileResponse(301, [("Location", location)])
-
-    def _represent(self, request: Request, entry: Entry, name: bytes) -> FileResponse:
-        """Choose among the file and its compressed siblings, then answer with that."""
-        if not entry.is_file:
+    def _read(
+        self, request: Request, path: str, known: Known | None, names: list[bytes], entry: Entry
+    ) -> Representation:
+        """Choose among the file and its compressed siblings, and read or open it."""
+        if entry.status is None or not entry.is_file:
             raise NoFile
-        siblings = self._siblings(entry)
+        beside = {coding: entry.beside(entry.name + suffix) for coding, suffix in self._variants.items()}
+        siblings = {coding: one for coding, one in beside.items() if _made_from(one, entry.status)}
         coding = choose_coding(request.headers.get("Accept-Encoding"), list(siblings))
-        chosen = siblings.get(coding, entry)
-        fields = [("Content-Type", media_type(name.decode(), self._mime))]
+        fields = [("Content-Type", media_type(names[-1].decode(), self._mime))]
         if coding != IDENTITY:
             fields.append(("Content-Encoding", coding))
         if siblings:
             fields.append(("Vary", "Accept-Encoding"))
+        chosen = siblings.get(coding, entry)
+        representation = self._open(chosen, fields)
+        watched = self._watched(names, entry, list(beside.values()))
+        if representation.content is not None and watched:
+            others = known.read if known is not None and known.watched == watched else {}
+            self._files.put(path, Known(watched, list(siblings), {**others, coding: representation}))
+        return representation
+
+    def _open(self, chosen: Entry, fields: list[tuple[str, str]]) -> Representation:
+        """Open a file, and read it if it is small."""
         descriptor = chosen.open()
         try:
-            response = self._answer(request, descriptor, fields)
+            status = os.fstat(descriptor)
+            size = status.st_size
+            content = _read_whole(descriptor, status) if size <= SMALL else None
         except BaseException:
             os.close(descriptor)
             raise
-        if response.descriptor < 0:
+        if content is not None:
             os.close(descriptor)
+            descriptor = -1
+        current = validators_of(status)
+        # RFC 9110 8.8.2.1: never later than the answer's own Date.
+        fields += [("ETag", current.etag), ("Last-Modified", http_date(min(current.modified, self._clock())))]
+        if self._cache is not None:
+            fields.append(("Cache-Control", self._cache))
+        return Representation((*fields, ("Accept-Ranges", "bytes")), current, size, content, descriptor)
+
+    def _watched(self, names: list[bytes], entry: Entry, beside: list[Entry]) -> list[Watched]:
+        """What the choice was made from, to be looked at again; empty when that could not be relied on."""
+        location = os.path.join(os.fsencode(self._documents), *names)
+        folder = os.path.dirname(location)
+        things = {location: entry.status}
+        if self._variants:
+            things[folder] = os.fstat(entry.folder)
+            suffixes = self._variants.values()
+            things |= {location + suffix: one.status for suffix, one in zip(suffixes, beside, strict=True)}
+        watched = [(name, facts_of(status)) for name, status in things.items() if status is not None]
+        unsettled = (self._clock() - SETTLED) * 1e9
+        if any(max(facts[3:]) > unsettled for _, facts in watched) or not holds(watched):
+            # Too fresh to tell the next change from the last, or reached through a link: names lead
+            # elsewhere.
+            return []
+        return watched
+
+    def _answer(self, request: Request, found: Representation) -> FileResponse:
+        """The answer with what was found; its open file becomes the response's, or is closed."""
+        response = None
+        try:
+            if request.headers.has_any(CONDITIONS):
+                response = self._conditional(request, found)
+            if response is None:
+                response = _whole_or_part(200, found.fields, Range(0, found.size), found)
+        finally:
+            if found.descriptor >= 0 and (response is None or response.descriptor < 0):
+                os.close(found.descriptor)
         return response
 
-    def _siblings(self, entry: Entry) -> dict[str, Entry]:
-        """Coding to compressed sibling, in order of preference; all in the entry's folder."""
-        found: dict[str, Entry] = {}
-        if self._compressed and entry.status is not None:
-            for coding, suffix in _VARIANTS.items():
-                sibling = entry.beside(entry.name + suffix)
-                made = sibling.status
-                if made is not None and sibling.is_file and made.st_mtime + _STALE >= entry.status.st_mtime:
-                    found[coding] = sibling
-        return found
-
-    def _answer(self, request: Request, descriptor: int, fields: list[tuple[str, str]]) -> FileResponse:
-        """The answer with the open file; takes the descriptor over only where the response has one."""
-        status = os.fstat(descriptor)
+    def _conditional(self, request: Request, found: Representation) -> FileResponse | None:
+        """304, 206, 416 or None for the whole, in the order of RFC 9110 13.2.2. Raises HttpError 412."""
         now = self._clock()
-        current = validators_of(status)
-        size = status.st_size
-        # RFC 9110 8.8.2.1: never later than the answer's own Date.
-        stamps = [("ETag", current.etag), ("Last-Modified", http_date(min(current.modified, now)))]
-        if self._cache is not None:
-            stamps.append(("Cache-Control", self._cache))
-        if check_preconditions(request.method, request.headers, current, now) == "not modified":
-            # RFC 9110 15.4.5: what a cache needs to update its copy, nothing else.
-            return FileResponse(304, [*stamps, *(field for field in fields if field[0] == "Vary")])
-        fields = [*fields, *stamps, ("Accept-Ranges", "bytes")]
-        wanted = request.headers.get("Range")
+        headers = request.headers
+        if check_preconditions(request.method, headers, found.validators, now) == "not modified":
+            return FileResponse(304, [field for field in found.fields if field[0] in _KEPT_BY_304])
+        wanted = headers.get("Range")
         # RFC 9110 14.2: Range is defined for GET alone.
-        if wanted is not None and request.method == "GET" and range_holds(request.headers, current, now):
-            ranges = parse_ranges(wanted, size)
-            if ranges is not None:
-                return _partial(fields, ranges, descriptor, status)
-        return _body(200, fields, Range(0, size), descriptor, status)
+        if wanted is None or request.method != "GET" or not range_holds(headers, found.validators, now):
+            return None
+        ranges = parse_ranges(wanted, found.size)
+        return None if ranges is None else _partial(ranges, found)
 
 
-def _partial(
-    fields: list[tuple[str, str]], ranges: list[Range], descriptor: int, status: os.stat_result
+def _made_from(sibling: Entry, original: os.stat_result) -> bool:
+    """Whether a compressed sibling is there, and not older than the file."""
+    made = sibling.status
+    return made is not None and sibling.is_file and made.st_mtime_ns + _STALE_NS >= original.st_mtime_ns
+
+
+def _with_slash(request: Request) -> FileResponse:
+    """To the folder's own URL, against which its pages' relative links are resolved."""
+    # The path has no empty segment: it cannot begin with `//` and name another host (RFC 3986 4.2).
+    location = quote(request.path + "/", safe=_PATH_SAFE)
+    if request.query:
+        location += "?" + request.query
+    return FileResponse(301, [("Location", location)])
+
+
+def _read_whole(descriptor: int, status: os.stat_result) -> bytes:
+    """The content that `status` describes. Raises HttpError 503 when it changed while it was read."""
+    data = os.pread(descriptor, status.st_size + 1, 0)
+    if len(data) != status.st_size or facts_of(os.fstat(descriptor)) != facts_of(status):
+        # Sent with the old entity tag it would be cached as what it is not.
+        raise HttpError(503, "The file is being written: try again", [("Retry-After", "1")])
+    return data
+
+
+def _whole_or_part(
+    status: int, fields: tuple[tuple[str, str], ...], part: Range, found: Representation
 ) -> FileResponse:
+    """An answer with one range of bytes, which may be all."""
+    if found.content is None:
+        return FileResponse(status, fields, [part], found.descriptor)
+    return FileResponse(status, fields, [_bytes_of(found.content, part)])
+
+
+def _bytes_of(content: bytes, part: Range) -> bytes:
+    return content[part.offset : part.offset + part.length]
+
+
+def _partial(ranges: list[Range], found: Representation) -> FileResponse:
     """206 with one or several parts, or 416 (RFC 9110 15.3.7, 15.5.17)."""
-    size = status.st_size
+    size = found.size
     if not ranges:
         text = f"No range of the request lies within the {size} bytes of the file (RFC 9110 15.5.17)"
         raise HttpError(416, text, [("Content-Range", content_range(None, size))])
     if len(ranges) == 1:
-        fields = [*fields, ("Content-Range", content_range(ranges[0], size))]
-        return _body(206, fields, ranges[0], descriptor, status)
+        fields = (*found.fields, ("Content-Range", content_range(ranges[0], size)))
+        return _whole_or_part(206, fields, ranges[0], found)
     boundary = secrets.token_hex(16)
-    content_type = next(value for name, value in fields if name == "Content-Type")
-    others = [field for field in fields if field[0] != "Content-Type"]
-    fields = [("Content-Type", f"multipart/byteranges; boundary={boundary}"), *others]
-    return FileResponse(206, fields, multipart(ranges, size, content_type, boundary), descriptor)
-
-
-def _body(
-    code: int, fields: list[tuple[str, str]], part: Range, descriptor: int, status: os.stat_result
-) -> FileResponse:
-    """An answer with one part of the file, read already if it is small."""
-    if part.length > SMALL:
-        return FileResponse(code, fields, [part], descriptor)
-    data = os.pread(descriptor, part.length, part.offset)
-    if len(data) != part.length or validators_of(os.fstat(descriptor)) != validators_of(status):
-        # Sent with the old entity tag it would be cached as what it is not.
-        raise HttpError(503, "The file is being written: try again", [("Retry-After", "1")])
-    return FileResponse(code, fields, [data] if data else [])
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the file system says into the HTTP answers that say as much as a client may know."""
-    try:
-        yield
-    except NoFile:
-        raise HttpError(404, "There is no such file") from None
-    except PermissionError:
-        raise HttpError(
-            403, "The server may not use this file: its permissions are for the operator to change"
-        ) from None
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL):
-            raise HttpError(404, "There is no such file") from None
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise HttpError(
-                503, "The server has too many files open: try again", [("Retry-After", "5")]
-            ) from error
-        raise
+    content_type = next(value for name, value in found.fields if name == "Content-Type")
+    others = [field for field in found.fields if field[0] != "Content-Type"]
+    fields = (("Content-Type", f"multipart/byteranges; boundary={boundary}"), *others)
+    parts = multipart(ranges, size, content_type, boundary)
+    content = found.content
+    if content is not None:
+        parts = [part if isinstance(part, bytes) else _bytes_of(content, part) for part in parts]
+    return FileResponse(206, fields, parts, found.descriptor)

@@ -88,6 +88,10 @@ class Headers:
         values = self._fields.get(name.lower())
         return [] if values is None else list(values)
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether one of `names`, in lower case, is there."""
+        return not names.isdisjoint(self._fields)
+
     def items(self) -> Iterator[tuple[str, str]]:
         """Each line as (usual spelling, value)."""
         for name, values in self._fields.items():

@@ -21,9 +21,10 @@ from types import TracebackType
 from ioto_server.http import temporaries
 from ioto_server.http.conditional import Validators, check_preconditions
 from ioto_server.http.dates import http_date
-from ioto_server.http.documents import NoFile, find, segments_of
+from ioto_server.http.documents import NoFile, disk_errors, find, segments_of
 from ioto_server.http.errors import HttpError
-from ioto_server.http.files import FileResponse, disk_errors, validators_of
+from ioto_server.http.file_response import FileResponse
+from ioto_server.http.files import validators_of
 from ioto_server.http.request import Request
 
 PREFIX = ".ioto-upload-"

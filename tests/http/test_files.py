@@ -15,10 +15,10 @@ from ioto_server.http.files import SMALL
 from .site import NOW, Site, no_descriptor_left, parse
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(params=["cold", "warm"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     with no_descriptor_left():
-        yield Site(tmp_path)
+        yield Site(tmp_path, warm=request.param == "warm")
 
 
 def test_a_file_is_sent_with_its_type_validators_and_content(site: Site) -> None:
@@ -198,8 +198,9 @@ def test_the_entity_tag_changes_with_the_content_even_where_size_and_time_do_not
     assert site.etag("/a.txt") != first
 
 
-def test_a_file_of_the_future_was_modified_now(site: Site) -> None:
+def test_a_file_of_the_future_was_modified_now(tmp_path: Path) -> None:
     """RFC 9110 8.8.2.1."""
+    site = Site(tmp_path)
     site.write("a.txt", age=-5000)
     assert site.ask("/a.txt").headers["Last-Modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
 

@@ -15,9 +15,9 @@ EARLIER = http_date(MODIFIED - 1)
 LATER = http_date(MODIFIED + 1)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
+@pytest.fixture(params=["cold", "warm"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Site:
+    site = Site(tmp_path, warm=request.param == "warm")
     site.write("a.txt", b"0123456789")
     return site
 

@@ -10,9 +10,9 @@ import pytest
 from tests.http.site import NOW, Site
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
+@pytest.fixture(params=["cold", "warm"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Site:
+    site = Site(tmp_path, warm=request.param == "warm")
     site.write("both.js", b"plain")
     site.write("both.js.br", b"brotli")
     site.write("both.js.gz", b"gzip")

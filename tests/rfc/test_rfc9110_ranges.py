@@ -13,9 +13,9 @@ from tests.http.site import Answer, Site, no_descriptor_left
 TEN = b"0123456789"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
+@pytest.fixture(params=["cold", "warm"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    site = Site(tmp_path, warm=request.param == "warm")
     site.write("ten.txt", TEN)
     site.write("empty.txt", b"")
     with no_descriptor_left():
