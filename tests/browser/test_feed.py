@@ -110,10 +110,13 @@ def test_says_that_the_server_is_gone_and_comes_back(start_daemon: StartDaemon, 
     site.watch.complaints_expected = True
     expect(site.page.locator("#feed-state")).to_have_text("Live")
     port = daemon.port
+    place = site.page.locator("#chart-use").bounding_box()
     daemon.signal(signal.SIGKILL)
     daemon.wait()
     banner = site.page.locator("#feed-banner")
     expect(banner).to_contain_text("The server is gone")
+    expect(banner).to_be_in_viewport(ratio=1)
+    assert site.page.locator("#chart-use").bounding_box() == place
     expect(banner).to_contain_text("The server does not answer")  # after the first try
     start_daemon({"listen": [f"http://127.0.0.1:{port}"]})
     expect(site.page.locator("#feed-state")).to_have_text("Live")
