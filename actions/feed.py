@@ -29,10 +29,11 @@ async def push(host: Host) -> None:
     try:
         before = cpu_times()
         while host.topics.count(TOPIC):
+            # A reading needs a second to look back at: the first one comes when that has passed.
+            await asyncio.sleep(1)
             after = cpu_times()
             host.publish(TOPIC, json.dumps(measure(host, before, after)))
             before = after
-            await asyncio.sleep(1)
     finally:
         host.data.feed = None
 
