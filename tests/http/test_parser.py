@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -141,6 +142,23 @@ def test_feeding_bytes_keeps_nothing_of_a_lent_buffer() -> None:
     lent[:] = b"\0" * len(lent)
     parser.feed(b"st: x\r\n\r\n")
     assert pull_request(parser).host == "x"
+
+
+def test_a_header_that_is_read_in_two_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """httptools has to find as many fields as there are lines, whatever some version of it may let pass."""
+
+    class Lenient:
+        def __init__(self, fields: Any) -> None:
+            self.fields = fields
+
+        def feed_data(self, data: bytes) -> None:
+            self.fields.on_header(b"Host", b"x")
+
+    monkeypatch.setattr("ioto_server.http.parser.httptools.HttpRequestParser", Lenient)
+    assert pull_request(parser_of(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")).host == "x"
+    parser = parser_of(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+    with pytest.raises(HttpError, match="not clear"):
+        parser.next_event()
 
 
 FRAGMENTS = [
