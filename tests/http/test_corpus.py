@@ -2,8 +2,8 @@
 
 Each file under corpus/ is a list of {name, clause, input, expect, nginx, why?}. `input` is a string, or a
 list of strings and [string, times] pairs; each character is one byte (Latin-1). `expect` is what
-`harness.observe` writes, `nginx` what nginx answered (`tests/http/nginx.py` records it), `why` the clause that
-allows us more.
+`harness.observe` writes, `nginx` what nginx answered (`tests/http/nginx.py` records it), `why` the clause
+that allows us more.
 """
 
 from __future__ import annotations
