@@ -60,7 +60,7 @@ clean: ## remove all that was made here, also .venv
 define pytest_passes
 status=0; \
 echo "== tests that run side by side ($(JOBS) at a time)"; \
-$(BIN)/python -m pytest -q $(1) -n $(JOBS) --dist loadgroup -m 'not alone' tests || status=1; \
+$(BIN)/python -m pytest -q $(1) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not alone' tests || status=1; \
 echo "== tests that run alone"; \
 $(BIN)/python -m pytest -q $(1) -m alone tests || status=1; \
 exit $$status

@@ -28,11 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Playwright's loop runs in the main thread from the first browser on: no asyncio.run() works after it.
+    items.sort(key=uses_browser)
     if config.getoption("--long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def uses_browser(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and "browser" in item.fixturenames
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
