@@ -17,7 +17,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Twice quiet: errors only. A machine may have package folders configured that pip warns of one by one.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 DEBIAN := .ci/debian-install
 BUILT_FROM := pyproject.toml $(wildcard setup.py)
 CLIENTS := tests/clients/node_modules/.package-lock.json
