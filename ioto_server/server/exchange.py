@@ -6,15 +6,18 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from time import monotonic, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ioto_server.http import HttpError, Request, encode_head, http_date
+from ioto_server.session import SENT, Closed
 
 from .websocket_connection import WebSocketConnection
 
 if TYPE_CHECKING:
+    from ioto_server.session import Action
+
     from .http_connection import HttpConnection
 
 _log = structlog.get_logger("ioto_server.http")
@@ -31,14 +34,15 @@ class Exchange:
         "_begun",
         "_body",
         "_body_error",
-        "_body_read",
         "_chunked",
         "_connection",
         "_left",
         "_reader",
         "_sent",
         "_status",
+        "action",
         "body_ended",
+        "body_waiting",
         "done",
         "keep_alive",
         "request",
@@ -49,13 +53,16 @@ class Exchange:
         self.request = request
         self.keep_alive = keep_alive
         self.body_ended = False
+        # Bytes of the body that have arrived and were not read yet.
+        self.body_waiting = 0
+        # The answer is complete, or can no longer be sent.
         self.done = False
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.action: Action | None = None
         self._connection = connection
         self._begun = monotonic()
         self._body: deque[bytes] = deque()
-        self._body_read = 0
-        self._body_error: HttpError | None = None
+        self._body_error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
         self._status = 0
         self._sent = 0
@@ -64,15 +71,19 @@ class Exchange:
 
     # ---- the body of the request ----------------------------------------------------------------------
 
+    def allow_body(self, size: int) -> None:
+        """Take a body of up to `size` bytes instead of `limits.body`; before anything of it is read."""
+        self._connection.allow_body(size)
+
     @property
-    def body_waiting(self) -> int:
-        """Bytes of the body that have arrived and were not read yet."""
-        return self._body_read
+    def wants_body(self) -> bool:
+        """Whether somebody waits for more of the body."""
+        return self._reader is not None
 
     def push(self, data: bytes) -> None:
         """A piece of the body has arrived."""
         self._body.append(data)
-        self._body_read += len(data)
+        self.body_waiting += len(data)
         self._wake()
 
     def end_of_body(self) -> None:
@@ -80,8 +91,8 @@ class Exchange:
         self.body_ended = True
         self._wake()
 
-    def body_failed(self, error: HttpError) -> None:
-        """The body breaks a rule or a limit: whoever reads it is told."""
+    def body_failed(self, error: Exception) -> None:
+        """The body will not be complete: whoever reads it is told."""
         self._body_error = error
         self.keep_alive = False
         self._wake()
@@ -91,20 +102,25 @@ class Exchange:
             self._reader.set_result(None)
 
     async def read(self) -> bytes:
-        """The next piece of the body, empty at its end; raises HttpError where it breaks a rule or limit."""
+        """The next piece of the body, empty at its end.
+
+        Raises HttpError where it breaks a rule or limit, and Closed when the client has left.
+        """
         while True:
             if self._body:
                 piece = self._body.popleft()
-                self._body_read -= len(piece)
-                if self._body_read == 0:
+                self.body_waiting -= len(piece)
+                if self.body_waiting == 0:
                     self._connection.advance()
                 return piece
             if self._body_error is not None:
                 raise self._body_error
             if self.body_ended:
                 return b""
-            self._connection.wants_body(self)
+            if self._reader is not None:
+                raise RuntimeError("Two tasks read the body of one request at once: let one of them do it")
             self._reader = asyncio.get_running_loop().create_future()
+            self._connection.wants_body(self)
             try:
                 await self._reader
             finally:
@@ -143,8 +159,17 @@ class Exchange:
         self._connection.send(head)
 
     def write(self, data: bytes) -> Awaitable[None]:
-        """Send a piece of the body; awaiting waits while much is unsent."""
+        """Send a piece of the body; awaiting waits while much is unsent.
+
+        A client that is further behind than `limits.maxBacklog` is cut off (SPEC 5).
+        """
+        if self.done:
+            return SENT
         if data and self._left != 0:
+            if self._connection.is_too_slow():
+                _log.warning("slow consumer", path=self.request.path, status=self._status)
+                self.abandon()
+                return SENT
             if self._left is not None:
                 data = data[: self._left]
                 self._left -= len(data)
@@ -165,6 +190,16 @@ class Exchange:
         self._finish()
         self._connection.answered(self)
 
+    def refuse(self, error: HttpError) -> None:
+        """Answer with an error: its status and one line of text that says which rule."""
+        if error.close:
+            self.keep_alive = False
+        body = error.text.encode() + b"\n"
+        headers = [("Content-Type", "text/plain; charset=utf-8"), *error.headers]
+        self.start(error.status, headers, len(body))
+        self.write(body)
+        self.end()
+
     def abandon(self) -> None:
         """End the connection in the midst of the answer, so that nobody takes it for whole."""
         if not self.done:
@@ -175,9 +210,7 @@ class Exchange:
         """The connection is gone."""
         if not self.done:
             self._finish()
-        self.body_failed(HttpError(400, "The client left before its request was complete"))
-        if self.task is not None and not self.answered:
-            self.task.cancel()
+        self.body_failed(Closed(1006, "the client left before its request was complete"))
 
     def _finish(self) -> None:
         self.done = True
@@ -195,4 +228,4 @@ class Exchange:
         """Leave HTTP: the connection becomes a WebSocket's."""
         self.done = True
         self._status = 101
-        return self._connection.switch()
+        return self._connection.switch(self)

@@ -5,41 +5,60 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Final, cast
 
 from ioto_server.http import Body, HttpError, Request, RequestParser, encode_head
 from ioto_server.session import SENT
 
 from .exchange import Exchange
-from .peer import Peer, forwarded, peer_of
+from .peer import Peer, forwarded, is_trusted, peer_of
 from .settings import BODY_AHEAD
+from .states import TABLE, Phase, Step
 from .websocket_connection import WebSocketConnection
 
 if TYPE_CHECKING:
     from .server import Server
 
+# The answers to pipelined requests that keep the loop busy for longer than this, in seconds, go on in its
+# next turn, when the others have been read.
+_FAIR_SHARE: Final = 0.005
+
 # A silent client is closed silently: browsers open connections that they may never use.
-_TIMEOUT = HttpError(408, "The request header did not arrive within timeouts.parse", close=True)
+_LATE_HEADER: Final = HttpError(
+    408, "The request header did not arrive within timeouts.parse: send it at once", close=True
+)
+
+FRESH: Final = Phase.FRESH
+HEADER: Final = Phase.HEADER
+REQUEST: Final = Phase.REQUEST
+IDLE: Final = Phase.IDLE
+SHUT: Final = Phase.SHUT
+GONE: Final = Phase.GONE
 
 
 class HttpConnection(asyncio.BufferedProtocol):
-    """One HTTP/1.1 connection."""
+    """One HTTP/1.1 connection. Where it stands is `phase`, and `states.TABLE` leads it on."""
 
     __slots__ = (
-        "_closing",
+        "_advancing",
         "_deadline",
+        "_eof",
         "_exchange",
         "_full",
-        "_idle_since",
+        "_handed",
+        "_last_io",
         "_parser",
         "_paused",
         "_requests",
         "_room",
         "_server",
+        "_taken",
         "_transport",
         "address",
-        "local",
+        "held",
         "peer",
+        "phase",
         "scheme",
         "slot",
         "tls",
@@ -47,19 +66,25 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def __init__(self, server: Server, scheme: str) -> None:
         self.slot = -1
+        self.held = 0
         self.scheme = scheme
+        self.phase = FRESH
         self._server = server
         self._parser = RequestParser(server.config.limits.header, server.config.limits.body)
         self._exchange: Exchange | None = None
         self._requests = 0
-        self._closing = False
+        self._advancing = False
+        self._eof = False
+        # Reading is paused; writing is, as the kernel has not taken everything.
         self._paused = False
         self._full = False
+        self._handed = 0
+        self._taken = 0
         self._room: list[asyncio.Future[None]] = []
-        self._deadline = inf
+        self._last_io = server.wheel.now
+        self._deadline = server.wheel.now + server.config.timeouts.parse
         self._transport: asyncio.Transport
         self.peer: Peer
-        self.local = ""
         self.address = ""
         self.tls: dict[str, object] | None = None
 
@@ -70,19 +95,20 @@ class HttpConnection(asyncio.BufferedProtocol):
         # uvloop's transports are asyncio's by their methods only.
         self._transport = cast(asyncio.Transport, transport)
         self.peer = peer_of(transport.get_extra_info("peername"))
-        self.address = self.peer.address
-        self.local = peer_of(transport.get_extra_info("sockname")).address
         if self.scheme == "https":
             self.tls = {
                 "version": transport.get_extra_info("ssl_object").version(),
                 "peer": transport.get_extra_info("peercert"),
             }
-        self._server.prepare(self._transport)
-        refusal = self._server.admit(self)
+        # To be told at once when the kernel does not take everything: nothing waits here uncounted.
+        self._transport.set_write_buffer_limits(high=1 if self.tls else 0, low=0)
+        server = self._server
+        if not is_trusted(self.peer, server.config.trusted_proxies):
+            self.address = self.peer.address
+        refusal = server.admit(self)
         if refusal is not None:
             self._refuse(refusal)
-            return
-        self._expect_header()
+        self._arm()
 
     def get_buffer(self, _sizehint: int) -> bytearray:
         """Lend the loop's one receive buffer; the parser copies what it keeps."""
@@ -90,34 +116,32 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have arrived."""
-        if self._closing:
+        if self.phase is SHUT or self.phase is GONE:
             return
-        fresh = self._exchange is None and not self._parser.started
+        self._last_io = self._server.wheel.now
         self._parser.feed(memoryview(self._server.buffer)[:nbytes])
-        if fresh and self._requests:
-            # The next request on a kept connection: its header has timeouts.parse from its first byte on.
-            self._expect_header()
         self.advance()
 
     def eof_received(self) -> bool:
         """The client has shut its side: what it asked for is still answered."""
-        if self._exchange is None or self._closing:
+        self._eof = True
+        if self.phase is SHUT:
             self._transport.close()
-            return True
-        self._exchange.keep_alive = False
-        if not self._exchange.body_ended:
-            self._exchange.lost()
-            self._transport.close()
+        else:
+            self.advance()
         return True
 
     def pause_writing(self) -> None:
-        """The transport holds enough."""
+        """The kernel did not take all."""
         self._full = True
+        self._recount()
+        self._arm()
 
     def resume_writing(self) -> None:
-        """The transport has room again."""
+        """The kernel has taken all."""
         self._full = False
-        self._deadline = self._server.wheel.now + self._server.config.timeouts.inactivity
+        self._last_io = self._server.wheel.now
+        self._recount()
         waiting, self._room = self._room, []
         for future in waiting:
             if not future.done():
@@ -125,76 +149,155 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
-        self._server.wheel.cancel(self)
-        self._server.forget(self)
+        server = self._server
+        self._step(Step.LOST)
+        server.wheel.cancel(self)
+        server.clients.forget(self)
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.lost()
+            server.outlived(exchange.task, exchange.action)
         self.resume_writing()
-        if self._exchange is not None:
-            self._exchange.lost()
 
-    # ---- time -----------------------------------------------------------------------------------------
+    # ---- phases and time ------------------------------------------------------------------------------
 
-    def _expect_header(self) -> None:
-        self._set_deadline(self._server.config.timeouts.parse)
+    def _step(self, step: Step) -> bool:
+        """Take a step of the table; False where it means nothing any more."""
+        phase = TABLE[self.phase].get(step)
+        if phase is None:
+            return False
+        self.phase = phase
+        return True
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self._server.wheel.now + seconds
-        self._server.wheel.schedule(self, self._deadline)
+        self._arm()
+
+    def _arm(self) -> None:
+        self._server.wheel.schedule(self, self._next_at())
+
+    def _next_at(self) -> float:
+        if self.phase is GONE:
+            return inf
+        if self.phase is REQUEST and self._awaits_client():
+            return min(self._deadline, self._last_io + self._server.config.timeouts.inactivity)
+        return self._deadline
+
+    def _awaits_client(self) -> bool:
+        """Whether it is the client who keeps this request from going on."""
+        exchange = self._exchange
+        return self._full or (exchange is not None and (exchange.wants_body or exchange.done))
 
     def expire(self, now: float) -> float:
         """A deadline may have come."""
-        if now < self._deadline:
-            return self._deadline
-        if self._closing:
-            self._transport.abort()
-        elif self._exchange is not None:
-            self._exchange.abandon()
-        elif self._parser.started:
-            self._refuse(_TIMEOUT)
-            return self._deadline
+        if self._full and self._is_taking():
+            # A client that takes what was sent before is not late.
+            self._last_io = now
+            if self.phase is not REQUEST:
+                timeouts = self._server.config.timeouts
+                self._deadline = now + (timeouts.close if self.phase is SHUT else timeouts.inactivity)
+        if now < self._next_at():
+            return self._next_at()
+        if self.phase is HEADER:
+            self._refuse(_LATE_HEADER)
+        elif self.phase is REQUEST:
+            self._time_is_up("request" if now >= self._deadline else "inactivity")
+        elif self.phase is SHUT:
+            self.abort()
         else:
-            self._transport.close()
-        return inf
+            self._leave(Step.OVERDUE)
+        return self._next_at()
+
+    def _is_taking(self) -> bool:
+        taken = self._handed - self._transport.get_write_buffer_size()
+        before, self._taken = self._taken, taken
+        return taken > before
+
+    def _time_is_up(self, name: str) -> None:
+        """A request has taken too long: say who was late, if anything can still be said."""
+        exchange = self._exchange
+        assert exchange is not None
+        if exchange.answered:
+            exchange.abandon()
+            self.abort()
+        elif not exchange.body_ended:
+            exchange.refuse(
+                HttpError(408, f"The request body did not arrive within timeouts.{name}", close=True)
+            )
+        else:
+            exchange.refuse(HttpError(503, f"There was no answer within timeouts.{name}", close=True))
 
     # ---- requests -------------------------------------------------------------------------------------
 
     def advance(self) -> None:
         """Take from the parser what the connection is ready for."""
-        while not self._closing:
-            exchange = self._exchange
-            if exchange is not None and exchange.body_ended:
-                break
-            if exchange is not None and not exchange.done and exchange.body_waiting >= BODY_AHEAD:
-                break
-            try:
-                event = self._parser.next_event()
-            except HttpError as error:
-                self._broken(error)
-                return
-            if event is None:
-                break
-            if isinstance(event, Request):
-                self._begin(event)
-            elif isinstance(event, Body):
-                assert exchange is not None
-                if not exchange.done:
-                    exchange.push(event.data)
-            else:
-                assert exchange is not None
-                exchange.end_of_body()
-                if exchange.done:
-                    self._next()
+        if self._advancing:
+            return
+        self._advancing = True
+        begun = monotonic()
+        try:
+            while self._pull():
+                if self._exchange is None and monotonic() - begun > _FAIR_SHARE:
+                    asyncio.get_running_loop().call_soon(self.advance)
+                    break
+        except HttpError as error:
+            self._broken(error)
+        finally:
+            self._advancing = False
         self._throttle()
+        self._recount()
+
+    def _pull(self) -> bool:
+        """Take one event of the parser; False when there is none that could be handled now."""
+        exchange = self._exchange
+        if self.phase in (SHUT, GONE, Phase.UPGRADED):
+            return False
+        if exchange is not None and (
+            exchange.body_ended or (not exchange.done and exchange.body_waiting >= BODY_AHEAD)
+        ):
+            return False
+        event = self._parser.next_event()
+        if event is None:
+            self._wait_for_more()
+            return False
+        if isinstance(event, Request):
+            self._begin(event)
+        elif isinstance(event, Body):
+            assert exchange is not None
+            if not exchange.done:
+                exchange.push(event.data)
+        else:
+            assert exchange is not None
+            exchange.end_of_body()
+            if exchange.done:
+                self._next()
+        return True
+
+    def _wait_for_more(self) -> None:
+        if self._eof:
+            # It will not come. A client that left in the midst of its body cannot be answered.
+            if self._exchange is not None:
+                self._exchange.lost()
+            self._leave(Step.END_OF_STREAM)
+        elif self._exchange is None and self._parser.started:
+            kept = self.phase is IDLE
+            if self._step(Step.BYTES) and kept:
+                # A header has timeouts.parse from its first byte on; the first one from the connection on.
+                self._set_deadline(self._server.config.timeouts.parse)
 
     def _throttle(self) -> None:
         """Read on only while little is waiting here: pipelined requests and bodies wait in the kernel."""
-        ahead = self._parser.buffered + (self._exchange.body_waiting if self._exchange else 0)
-        full = self._exchange is not None and ahead >= BODY_AHEAD and not self._closing
-        if full != self._paused and not self._transport.is_closing():
+        full = self.phase not in (SHUT, GONE) and self._ahead() >= BODY_AHEAD
+        if full != self._paused and self.phase is not Phase.UPGRADED and not self._transport.is_closing():
             self._paused = full
             if full:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
+
+    def _ahead(self) -> int:
+        """Bytes that were read and not used yet."""
+        return self._parser.buffered + (self._exchange.body_waiting if self._exchange else 0)
 
     def _begin(self, request: Request) -> None:
         self._requests += 1
@@ -202,10 +305,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         keep_alive = (
             request.keep_alive and self._requests < config.limits.requests and not self._server.stopping
         )
-        exchange = Exchange(self, request, keep_alive)
-        self._exchange = exchange
+        self._step(Step.HEADER_READ)
+        self._exchange = Exchange(self, request, keep_alive)
         self._set_deadline(300.0 if config.timeouts.request is None else config.timeouts.request)
-        self._server.handle(self, exchange)
+        self._server.handle(self, self._exchange)
 
     def _broken(self, error: HttpError) -> None:
         """The parser refuses: in a body this is its reader's business as long as nothing was answered."""
@@ -228,20 +331,34 @@ class HttpConnection(asyncio.BufferedProtocol):
         ]
         self.send(encode_head(error.status, headers) + body)
         self._server.log_refusal(self.peer, error)
-        self._close()
+        self._shut(Step.REFUSED)
+
+    def allow_body(self, size: int) -> None:
+        """Take a body of up to `size` bytes in the current request."""
+        self._parser.set_max_body(size)
 
     def wants_body(self, exchange: Exchange) -> None:
         """A handler waits for the body: a client that asked whether to send it is told (RFC 9110, 10.1.1)."""
         if exchange.request.expect_continue and not exchange.answered:
             exchange.request.expect_continue = False
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._last_io = self._server.wheel.now
+        self._arm()
 
     # ---- the answer -----------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
         """Hand bytes to the transport."""
         if not self._transport.is_closing():
+            self._handed += len(data)
+            self._last_io = self._server.wheel.now
             self._transport.write(data)
+            if self._full:
+                self._recount()
+
+    def is_too_slow(self) -> bool:
+        """Whether more waits for the client than `limits.maxBacklog`."""
+        return self._full and self._transport.get_write_buffer_size() > self._server.config.limits.max_backlog
 
     def room(self) -> Awaitable[None]:
         """Wait while the transport is full."""
@@ -258,6 +375,11 @@ class HttpConnection(asyncio.BufferedProtocol):
             (name, value) for name, value in self._server.config.headers.items() if name.lower() not in own
         ]
 
+    @property
+    def local(self) -> str:
+        """The address that the client has connected to."""
+        return peer_of(self._transport.get_extra_info("sockname")).address
+
     def peer_name(self, request: Request) -> str:
         """The client as it stands in the log."""
         return forwarded(self.peer, request.headers, self._server.config.trusted_proxies).name
@@ -265,56 +387,102 @@ class HttpConnection(asyncio.BufferedProtocol):
     def answered(self, exchange: Exchange) -> None:
         """The answer to the current request is complete."""
         if not exchange.keep_alive:
-            self._close()
+            self._shut(Step.LAST_ANSWERED)
         elif exchange.body_ended:
             self._next()
             asyncio.get_running_loop().call_soon(self.advance)
         elif exchange.request.expect_continue:
             # The client may or may not send its body now: only a new connection is unambiguous.
-            self._close()
+            self._shut(Step.LAST_ANSWERED)
         else:
+            self._arm()
             self.advance()
 
     def _next(self) -> None:
         """Ready for another request."""
-        if self._exchange is not None and not self._exchange.keep_alive:
-            self._close()
-            return
-        self._exchange = None
-        self._set_deadline(self._server.config.timeouts.inactivity)
+        exchange = self._exchange
+        assert exchange is not None
+        if not exchange.keep_alive:
+            self._shut(Step.LAST_ANSWERED)
+        elif self._step(Step.ANSWERED):
+            self._exchange = None
+            self._set_deadline(self._server.config.timeouts.inactivity)
 
-    def _close(self) -> None:
+    def _shut(self, step: Step) -> None:
         """Shut our side, then wait for the client's end: a reset could destroy the answer (RFC 9112, 9.6)."""
-        self._closing = True
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-            self._set_deadline(self._server.config.timeouts.close)
-        else:
+        if not self._step(step):
+            return
+        if self._eof or not self._transport.can_write_eof() or not self._server.clients.may_linger(self):
+            # TLS waits by itself for the client's close_notify.
             self._transport.close()
-            self._set_deadline(self._server.config.timeouts.close)
+        else:
+            self._transport.write_eof()
+        self._set_deadline(self._server.config.timeouts.close)
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
 
+    def _leave(self, step: Step) -> None:
+        """Close without a word more, when all has been sent."""
+        if self._step(step):
+            self._transport.close()
+            self._set_deadline(self._server.config.timeouts.close)
+
     def abort(self) -> None:
         """Drop the connection."""
-        self._closing = True
+        self._step(Step.LOST)
         self._transport.abort()
+        self._arm()
 
     def stop(self, _code: int, _reason: str) -> None:
-        """The server stops: an idle connection ends now, a busy one after its answer."""
-        if self._exchange is None:
-            self._transport.close()
-        else:
+        """The server stops: a connection without a request ends now, a busy one after its answer."""
+        if self._exchange is not None:
             self._exchange.keep_alive = False
+        elif not self._parser.started:
+            self._leave(Step.END_OF_STREAM)
 
-    def switch(self) -> WebSocketConnection:
+    def drop(self) -> None:
+        """The server has stopped, and this was not answered in time."""
+        if self._exchange is not None:
+            self._exchange.abandon()
+        self.abort()
+
+    def switch(self, exchange: Exchange) -> WebSocketConnection:
         """Hand the transport over to a WebSocket."""
-        self._server.wheel.cancel(self)
-        link = WebSocketConnection(self._server, self._transport, self.address, self._parser.take_rest())
+        server = self._server
+        self._step(Step.ACCEPTED)
+        server.wheel.cancel(self)
+        link = WebSocketConnection(server, self._transport, self.address, self._parser.take_rest())
+        link.task, link.action = exchange.task, exchange.action
         if self._paused:
             self._transport.resume_reading()
         self._transport.set_protocol(link)
-        self._server.replace(self, link)
+        server.clients.replace(self, link)
+        self._recount()
         self._exchange = None
         return link
+
+    # ---- limits.memory --------------------------------------------------------------------------------
+
+    def _recount(self) -> None:
+        held = self._ahead()
+        if self.phase is GONE or self.phase is Phase.UPGRADED:
+            held = 0
+        elif self._full:
+            held += self._transport.get_write_buffer_size()
+        if held != self.held:
+            self._server.host.memory.hold(self, held)
+
+    def relieve(self) -> None:
+        """This is the largest holder while `limits.memory` is exceeded."""
+        exchange = self._exchange
+        if exchange is None or exchange.done or exchange.answered or self._full:
+            self.drop()
+        else:
+            exchange.refuse(HttpError(503, "The server is over limits.memory: try again later", close=True))
+        self._recount()
+
+    def abandon(self) -> None:
+        """Too much is left of what was relieved: drop the connection with it."""
+        self.drop()
+        self._recount()

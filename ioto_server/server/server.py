@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
+from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Router
 from ioto_server.plugins import Plugins
-from ioto_server.session import Host, Upgrade, Web, run_action
+from ioto_server.session import Action, Host, Upgrade, Web, run_action
 from ioto_server.websocket import handshake
 
+from .connections import Connections
 from .exchange import Exchange
 from .files import FileSender
 from .gate import check_host, check_origin
 from .http_connection import HttpConnection
 from .listening import Listening
+from .overstay import Overstay
 from .peer import Peer, forwarded
-from .settings import READ_BUFFER, WRITE_HIGH, WRITE_LOW
-from .websocket_connection import WebSocketConnection
+from .settings import READ_BUFFER
 from .wheel import TICK, Wheel
-
-Connection = HttpConnection | WebSocketConnection
 
 # A stop tells this many peers in one turn of the loop, so that the others' Closes are read in between.
 _STOP_BATCH: Final = 256
@@ -37,24 +36,23 @@ _log = structlog.get_logger("ioto_server.server")
 class Server:
     """Everything of one process that has to do with clients."""
 
-    def __init__(self, config: Config, plugins: Plugins) -> None:
-        """Serve as `config` says; nothing is accepted before `listening.open`."""
+    def __init__(self, config: Config, plugins: Plugins, wheel: Wheel | None = None) -> None:
+        """Serve as `config` says; nothing is accepted before `listening.open`. `wheel` is for tests."""
         self.config = config
         self.plugins = plugins
-        self.wheel = Wheel(monotonic())
-        self.host = Host(config, lambda: self.wheel.now)
+        self.wheel = Wheel(monotonic()) if wheel is None else wheel
+        self.host = Host(config, self.wheel)
         # One for all: a read is used up before the next one begins, so no idle connection holds a buffer.
         self.buffer = bytearray(READ_BUFFER)
-        self.stopping = False
+        # With what WebSockets are closed while the server stops; None before.
+        self.stopping: tuple[int, str] | None = None
         self._retired: list[Plugins] = []
         self.listening = Listening(lambda scheme: HttpConnection(self, scheme))
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
-        self._connections: set[Connection] = set()
-        self._addresses: Counter[str] = Counter()
-        self._drained: asyncio.Event = asyncio.Event()
+        self.clients = Connections(lambda: self.config.limits)
         self._ticking: asyncio.TimerHandle | None = None
-        self._write_high = min(WRITE_HIGH, config.limits.max_backlog)
+        self._returned = partial(self._leave, plugins)
 
     # ---- life -----------------------------------------------------------------------------------------
 
@@ -64,11 +62,16 @@ class Server:
         self.host.configure(config)
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
-        self._write_high = min(WRITE_HIGH, config.limits.max_backlog)
         if plugins is not self.plugins:
             old, self.plugins = self.plugins, plugins
+            self._returned = partial(self._leave, plugins)
             self._retired.append(old)
             self._retire(old)
+
+    def _leave(self, plugins: Plugins) -> None:
+        """An action of a generation has returned."""
+        plugins.users -= 1
+        self._retire(plugins)
 
     def _retire(self, plugins: Plugins) -> None:
         """Stop a generation of plugins once it is replaced and its last action has returned."""
@@ -78,32 +81,35 @@ class Server:
 
     async def stop(self, code: int, reason: str) -> None:
         """Accept no more, tell every WebSocket, let requests finish, for at most `timeouts.drain`."""
-        self.stopping = True
+        self.stopping = (code, reason)
         self.listening.close(self.listening.endpoints)
-        deadline = self.config.timeouts.drain
+        drain = self.config.timeouts.drain
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(drain):
+                # What had arrived before the stop is read first: our Close would have it discarded.
+                await asyncio.sleep(0)
                 await self._tell(code, reason)
-                while self._connections:
-                    self._drained.clear()
-                    await self._drained.wait()
+                await self.clients.gone()
+                await self.host.actions_done()
         except TimeoutError:
-            _log.warning("drain timeout", connections=len(self._connections), seconds=deadline)
+            _log.warning("drain timeout", connections=self.connections, seconds=drain)
         await self._end()
 
     async def _tell(self, code: int, reason: str) -> None:
-        connections = list(self._connections)
-        for begin in range(0, len(connections), _STOP_BATCH):
-            for connection in connections[begin : begin + _STOP_BATCH]:
-                connection.stop(code, reason)
+        clients = self.clients.all()
+        for begin in range(0, len(clients), _STOP_BATCH):
+            for client in clients[begin : begin + _STOP_BATCH]:
+                client.stop(code, reason)
             await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        for connection in list(self._connections):
-            connection.abort()
+        for client in self.clients.all():
+            client.drop()
         tasks = self.host.cancel_tasks()
         if tasks:
-            await asyncio.wait(tasks, timeout=self.config.timeouts.close)
+            _, left = await asyncio.wait(tasks, timeout=self.config.timeouts.close)
+            for task in left:
+                _log.error("task ignores its cancellation", task=repr(task.get_coro()))
         for plugins in (*self._retired, self.plugins):
             await plugins.stop(self.host)
         if self._ticking is not None:
@@ -114,44 +120,20 @@ class Server:
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return len(self._connections)
-
-    def prepare(self, transport: asyncio.WriteTransport) -> None:
-        """Set what every transport of ours has."""
-        transport.set_write_buffer_limits(high=self._write_high, low=min(WRITE_LOW, self._write_high))
+        return len(self.clients)
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""
-        limits = self.config.limits
-        full = len(self._connections) >= limits.connections
-        crowded = self._addresses[connection.address] >= limits.per_address
-        self._connections.add(connection)
-        self._addresses[connection.address] += 1
         if self._ticking is None:
             self.wheel.resume(monotonic())
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
-        if full:
-            return HttpError(
-                503, "The server has limits.connections connections: try again later", close=True
-            )
-        if crowded:
-            return HttpError(503, "This address has limits.perAddress connections: close one", close=True)
-        return None
+        return self.clients.admit(connection)
 
-    def replace(self, old: HttpConnection, new: WebSocketConnection) -> None:
-        """A connection has changed its protocol."""
-        self._connections.remove(old)
-        self._connections.add(new)
-
-    def forget(self, connection: Connection) -> None:
-        """A connection is closed."""
-        self._connections.discard(connection)
-        address = connection.address
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
-        if not self._connections:
-            self._drained.set()
+    def outlived(self, task: asyncio.Task[Any] | None, action: Action | None) -> None:
+        """A connection is gone: its action has `timeouts.close` to notice."""
+        if task is not None and action is not None and not task.done():
+            grace = self.config.timeouts.close
+            self.wheel.schedule(Overstay(task, action, grace), self.wheel.now + grace)
 
     def _tick(self) -> None:
         self._ticking = None
@@ -179,7 +161,7 @@ class Server:
                 exchange.start(204, [("Allow", ", ".join(match.allow))], None)
                 exchange.end()
         except HttpError as error:
-            refuse(exchange, error)
+            exchange.refuse(error)
 
     def _act(self, connection: HttpConnection, exchange: Exchange, match: Match) -> None:
         request = exchange.request
@@ -202,25 +184,23 @@ class Server:
             except handshake.HandshakeError as error:
                 raise HttpError(error.status, error.text, error.headers) from error
             upgrade = Upgrade(key, protocol)
+        peer = forwarded(connection.peer, request.headers, config.trusted_proxies)
+        if upgrade is not None and peer is not connection.peer:
+            self.clients.claim(connection, peer.address)
         web = Web(
             request=request,
             host=self.host,
             action=action,
             exchange=exchange,
             path_rest=rest,
-            peer=forwarded(connection.peer, request.headers, config.trusted_proxies).name,
+            peer=peer.name,
             tls=connection.tls,
             upgrade=upgrade,
+            ended=self._returned,
         )
-        plugins = self.plugins
-        plugins.users += 1
-
-        def returned(_task: asyncio.Task[None]) -> None:
-            plugins.users -= 1
-            self._retire(plugins)
-
-        exchange.task = self.host.create_task(run_action(web))
-        exchange.task.add_done_callback(returned)
+        self.plugins.users += 1
+        exchange.action = action
+        exchange.task = run_action(web)
 
     def _redirect(self, exchange: Exchange, match: Match) -> None:
         query = exchange.request.query
@@ -233,13 +213,3 @@ class Server:
     def log_refusal(self, peer: Peer, error: HttpError) -> None:
         """One line for bytes that never became a request."""
         _log.info("refused", peer=peer.name, status=error.status, why=error.text)
-
-
-def refuse(exchange: Exchange, error: HttpError) -> None:
-    """Answer a request with an error: its status and one line of text that says which rule."""
-    if error.close:
-        exchange.keep_alive = False
-    body = error.text.encode() + b"\n"
-    exchange.start(error.status, [("Content-Type", "text/plain; charset=utf-8"), *error.headers], len(body))
-    exchange.write(body)
-    exchange.end()

@@ -2,12 +2,9 @@
 
 from typing import Final
 
-# Bytes read from a socket at once, into the one buffer that all connections of a loop share.
-READ_BUFFER: Final = 256 * 1024
-
-# Bytes a transport may hold before it says that it is full, and where it says that it has room again.
-WRITE_HIGH: Final = 64 * 1024
-WRITE_LOW: Final = 16 * 1024
+# Bytes read from a socket at once, into the one buffer that all connections of a loop share. Small enough for
+# the processor's cache, and for a read full of tiny frames not to keep the others waiting.
+READ_BUFFER: Final = 64 * 1024
 
 # Bytes of a request read ahead of the action that reads its body; then the socket is not read.
 BODY_AHEAD: Final = 64 * 1024

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from ioto_server.session import WebSocket
+from ioto_server.session import Cause, WebSocket
 
 if TYPE_CHECKING:
+    from ioto_server.session import Action
+
     from .server import Server
+
+# Parts that are smaller than this on average are joined: copying them costs less than a vector of them.
+_JOINED: Final = 4096
 
 
 class WebSocketConnection(asyncio.BufferedProtocol):
     """The link of one WebSocket to its transport."""
 
-    __slots__ = ("_discard", "_rest", "_server", "_transport", "_websocket", "address", "slot")
+    __slots__ = ("_rest", "_server", "_transport", "_websocket", "action", "address", "slot", "task")
 
     def __init__(self, server: Server, transport: asyncio.Transport, address: str, rest: bytes) -> None:
         """Take over `transport`; `rest` are the bytes that came behind the handshake."""
         self.slot = -1
         self.address = address
+        self.task: asyncio.Task[Any] | None = None
+        self.action: Action | None = None
         self._server = server
         self._transport = transport
         self._rest = rest
-        self._discard = False
         self._websocket: WebSocket
 
     def begin(self, websocket: WebSocket, head: bytes) -> None:
@@ -32,13 +38,19 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._transport.write(head)
         websocket.opened()
         rest, self._rest = self._rest, b""
-        if rest and not self._discard:
+        if rest:
             websocket.received(rest, len(rest))
         self.touch()
+        if self._server.stopping:
+            websocket.stop(*self._server.stopping)
 
     def stop(self, code: int, reason: str) -> None:
         """The server stops: tell the peer."""
         self._websocket.stop(code, reason)
+
+    def drop(self) -> None:
+        """The server has stopped, and this was not closed in time."""
+        self._websocket.drop(Cause.SERVER_STOPPING)
 
     # ---- from the transport ---------------------------------------------------------------------------
 
@@ -48,47 +60,45 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have arrived."""
-        if not self._discard:
-            self._websocket.received(self._server.buffer, nbytes)
+        self._websocket.received(self._server.buffer, nbytes)
 
     def eof_received(self) -> bool:
         """The peer has shut its side; ours stays open for what is still to be sent."""
-        if self._discard:
-            self._transport.close()
-        else:
-            self._websocket.received_eof()
+        self._websocket.received_eof()
         return True
 
     def pause_writing(self) -> None:
-        """The transport holds enough."""
+        """The kernel did not take all."""
         self._websocket.paused_writing()
 
     def resume_writing(self) -> None:
-        """The transport has room again."""
+        """The kernel has taken all."""
         self._websocket.resumed_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is closed."""
-        self._server.wheel.cancel(self)
-        self._server.forget(self)
         self._websocket.lost(error)
+        self._server.wheel.cancel(self)
+        self._server.clients.forget(self)
+        self._server.outlived(self.task, self.action)
 
     # ---- from the wheel -------------------------------------------------------------------------------
 
     def expire(self, now: float) -> float:
         """A deadline may have come."""
-        self._websocket.expire(now)
-        return self._websocket.next_at()
+        return self._websocket.expire(now)
 
     # ---- from the WebSocket (session.Link) ------------------------------------------------------------
 
-    def write(self, parts: list[bytes]) -> None:
+    def write(self, parts: list[bytes], size: int) -> None:
         """Hand bytes to the transport in one go."""
-        transport = self._transport
-        if len(parts) == 1:
-            transport.write(parts[0])
+        count = len(parts)
+        if count == 1:
+            self._transport.write(parts[0])
+        elif size < count * _JOINED:
+            self._transport.write(b"".join(parts))
         else:
-            transport.writelines(parts)
+            self._transport.writelines(parts)
 
     def unsent(self) -> int:
         """Bytes that the transport still holds."""
@@ -106,14 +116,15 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def finish(self) -> None:
         """Close TCP once everything has left."""
-        self._discard = True
         self._transport.close()
 
     def linger(self) -> None:
-        """Shut the write side once everything has left, discard input until the peer's end."""
-        self._discard = True
+        """Shut the write side once everything has left; the peer's end is still read."""
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:
+            # TLS: its close says so to the peer, and waits for the peer to say the same.
+            self._transport.close()
 
     def touch(self) -> None:
         """The next deadline has changed."""

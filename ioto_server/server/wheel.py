@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 from typing import Final, Protocol
 
 TICK: Final = 0.1
 _SLOTS: Final = 1024
+
+# Time moves by at most this much in one turn, in seconds.
+_MOST: Final = 2 * TICK
 
 # The `slot` of what is being called in this turn.
 _DUE: Final = -2
@@ -24,9 +27,10 @@ class Timed(Protocol):
 class Wheel:
     """A ring of slots, each holding what is due within one tick.
 
-    Its time, `now`, moves by at most two ticks a turn, however late the turn comes: while an action blocks
-    the loop, time stands still for the peers, who could not be heard. Nobody is blamed for our own stall.
-    A deadline beyond the ring waits in its farthest slot and is then placed again.
+    Two rules keep our own lateness from being blamed on a peer. Its time, `now`, moves by at most two ticks
+    a turn, however late the turn comes: while an action blocks the loop, time stands still. And a turn calls
+    what was due at the turn before: all that had arrived by then has been read in between. A deadline beyond
+    the ring waits in its farthest slot and is then placed again.
     """
 
     def __init__(self, clock: float) -> None:
@@ -34,7 +38,8 @@ class Wheel:
         self.now = clock
         self.stalled = 0.0
         self._clock = clock
-        self._turn = 0
+        self._begun = clock
+        self._done = 0
         self._slots: list[set[Timed] | None] = [None] * _SLOTS
         self._count = 0
 
@@ -42,12 +47,14 @@ class Wheel:
         return self._count
 
     def schedule(self, timed: Timed, at: float) -> None:
-        """Have `timed.expire` called in the first turn at or after `at`, and at no other time."""
-        self.cancel(timed)
+        """Have `timed.expire` called once `at` is past, and at no other time."""
+        if timed.slot >= 0:
+            self.cancel(timed)
         if at == inf:
+            timed.slot = -1
             return
-        ticks = int((at - self.now) / TICK) + 1
-        slot = (self._turn + min(max(ticks, 1), _SLOTS - 1)) % _SLOTS
+        ticks = ceil((at - self._begun) / TICK) - self._done
+        slot = (self._done + min(max(ticks, 1), _SLOTS - 1)) % _SLOTS
         place = self._slots[slot]
         if place is None:
             place = self._slots[slot] = set()
@@ -57,15 +64,14 @@ class Wheel:
 
     def cancel(self, timed: Timed) -> None:
         """Take `timed` off the wheel, if it is there."""
-        if timed.slot < 0:
-            timed.slot = -1
+        slot, timed.slot = timed.slot, -1
+        if slot < 0:
             return
-        place = self._slots[timed.slot]
+        place = self._slots[slot]
         assert place is not None
         place.remove(timed)
         if not place:
-            self._slots[timed.slot] = None
-        timed.slot = -1
+            self._slots[slot] = None
         self._count -= 1
 
     def resume(self, clock: float) -> None:
@@ -73,15 +79,15 @@ class Wheel:
         self._clock = clock
 
     def turn(self, clock: float) -> None:
-        """Move on to `clock`, calling what is due on the way."""
+        """Call what was due when the wheel was last turned, then move on to `clock`."""
+        due = int((self.now - self._begun) / TICK + 1e-6)
+        while self._done < due:
+            self._done += 1
+            self._expire(self._done % _SLOTS)
         elapsed = clock - self._clock
         self._clock = clock
-        self.stalled = max(0.0, elapsed - 2 * TICK)
-        until = self.now + min(elapsed, 2 * TICK)
-        while self.now + TICK <= until + 1e-9:
-            self.now += TICK
-            self._turn = (self._turn + 1) % _SLOTS
-            self._expire(self._turn)
+        self.stalled = max(0.0, elapsed - _MOST)
+        self.now += min(elapsed, _MOST)
 
     def _expire(self, slot: int) -> None:
         due = self._slots[slot]

@@ -18,7 +18,8 @@ class Action:
     """What is called for requests below `prefix`, and what its author asked for.
 
     `protocols` replaces `webSockets.protocol` when it is not None; `text` is the type in which text messages
-    are handed over (`str`, or `bytes` of valid UTF-8); `stream` asks for messages piece by piece.
+    are handed over (`str`, or `bytes` of valid UTF-8); `stream` asks for messages piece by piece;
+    `drop_when_slow` for messages to be dropped, not the connection, when a peer reads too slowly.
     """
 
     prefix: str
@@ -28,6 +29,7 @@ class Action:
     protocols: tuple[str, ...] | None = None
     stream: bool = False
     text: type[str] | type[bytes] = str
+    drop_when_slow: bool = False
 
     @property
     def where(self) -> str:

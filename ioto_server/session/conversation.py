@@ -1,9 +1,9 @@
-"""The mechanics of one open WebSocket: what is read, queued, timed, and how it ends."""
+"""One open WebSocket between its handshake and the end of its TCP stream: what is read, sent and timed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -12,76 +12,72 @@ import structlog
 
 from ioto_server.websocket import Received, close_text
 
-from .ending import NO_CLOSE, NO_CODE, VIOLATIONS, Cause, Ending
+from .delivery import HOLDS_THE_LOOP, Delivery
+from .ending import NO_CLOSE, NO_CODE, VIOLATIONS, Cause, Ending, Handshake
 from .errors import Closed
 from .events import Event
-from .inbox import Inbox
 from .keepalive import Due, KeepAlive
-from .outbox import HIGH_WATER, Outbox
+from .memory import SMALL
+from .outbox import HIGH_WATER, SENT, Outbox
+from .pings import Pings
+from .states import CLOSING, FINISHING, LINGERING, OPEN, Step, after
 
 if TYPE_CHECKING:
+    from ioto_server.config import Config
     from ioto_server.websocket import Protocol
 
     from .host import Host
     from .link import Link
 
+# While a peer does not take what is sent, this is how often, in seconds, it is looked whether it takes any.
+_WATCH_EVERY: Final = 1.0
 
-# A callback that holds the loop for longer than this, in seconds, is named in a warning (SPEC 6).
-HOLDS_THE_LOOP: Final = 0.1
+# A connection that keeps the loop busy with what it sends for longer than this, in seconds, goes on in the
+# next turn, when the others have been read. The clock is looked at after so many events.
+_FAIR_SHARE: Final = 0.005
+_EVENTS_UNTIMED: Final = 64
+
+# Causes after which nothing that is unsent may leave any more: it is what the connection failed for.
+_OVERLOADS: Final = (Cause.SLOW_CONSUMER, Cause.OUT_OF_MEMORY)
+
+# Looked up once: an enum's member is an attribute of its class.
+_NEED_DATA: Final = Received.NEED_DATA
+_MESSAGE: Final = Received.MESSAGE
+_PIECE: Final = Received.PIECE
+_WHOLE: Final = Event.MESSAGE
+_PARTIAL: Final = Event.PARTIAL_MESSAGE
 
 _log = structlog.get_logger("ioto_server.websocket")
 
 
-class Phase:
-    """Where a connection stands between its handshake and the end of its TCP stream.
+class Conversation(Delivery):
+    """The mechanics under `WebSocket`. The server calls it with bytes and time; it calls action and link.
 
-    OPEN: both sides may speak. CLOSING: our Close is sent, the peer's is awaited. LINGERING: the connection
-    failed; what is left to send leaves, input is discarded. ENDED: the outcome is known, no event follows.
-    """
-
-    OPEN: Final = 0
-    CLOSING: Final = 1
-    LINGERING: Final = 2
-    ENDED: Final = 3
-
-
-class Conversation:
-    """What happens to a WebSocket between its handshake and the end of its TCP stream.
-
-    The server calls it with bytes and with the time; it calls the action, and its link.
+    Where it stands is `phase`, and nothing but `states.TABLE` leads from one phase to another.
     """
 
     __slots__ = (
-        "_arg",
-        "_callback",
         "_close_by",
-        "_close_timeout",
-        "_closed",
         "_codec",
-        "_consumer",
-        "_deferred",
-        "_direct",
+        "_config",
         "_ended_by",
-        "_held",
-        "_host",
-        "_inbox",
+        "_eof",
         "_link",
         "_opened_at",
         "_outbox",
         "_pings",
         "_pong_due",
         "_topics",
-        "_waiter",
         "bytes_in",
         "bytes_out",
         "data",
-        "ending",
+        "drop_when_slow",
+        "dropped",
+        "held",
         "keepalive",
         "latency",
         "messages_in",
         "messages_out",
-        "path",
-        "peer",
         "phase",
         "protocol",
     )
@@ -96,72 +92,31 @@ class Conversation:
         protocol: str | None,
         path: str,
         peer: str,
+        drop_when_slow: bool = False,
     ) -> None:
-        """Made by the server at `Web.accept()`; authors never make one."""
+        """Made at `Web.accept()`; authors never make one."""
+        super().__init__(host, path, peer)
         self.protocol = protocol
-        self.path = path
-        self.peer = peer
         self.data: Any = None
+        self.drop_when_slow = drop_when_slow
         self.keepalive = keepalive
-        self.ending: Ending | None = None
-        self.phase: int = Phase.OPEN
+        self.phase: int = OPEN
         self.latency: float | None = None
-        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
-        self._host = host
+        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = self.dropped = 0
+        # Bytes counted in limits.memory; written by the account.
+        self.held = 0
+        # A reload changes the host's configuration, not that of a connection that is open.
+        self._config: Config = host.config
         self._link = link
         self._codec = codec
         self._outbox = Outbox(link)
-        self._close_timeout = host.config.timeouts.close
         self._close_by = inf
         self._ended_by: Ending | None = None
+        self._eof = False
         self._opened_at = monotonic()
-        self._callback: Callable[..., Any] | None = None
-        self._direct: Callable[..., Any] | None = None
-        self._arg: Any = None
-        self._inbox: Inbox | None = None
-        self._held = False
-        self._deferred: list[tuple[list[bytes], int]] | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._consumer: asyncio.Task[None] | None = None
-        self._closed: asyncio.Future[None] | None = None
-        self._pings: dict[bytes, tuple[float, asyncio.Future[float] | None]] | None = None
+        self._pings: Pings | None = None
         self._pong_due: bytes | None = None
         self._topics: set[str] | None = None
-
-    def deliver(self, parts: list[bytes], size: int) -> None:
-        """Queue a message that is framed already, for a topic's subscribers."""
-        if self.phase != Phase.OPEN:
-            return
-        if self._deferred is not None:
-            self._deferred.append((parts, size))
-            return
-        self._outbox.parts.extend(parts)
-        self.messages_out += 1
-        self._queued(size)
-
-    def _queued(self, size: int) -> bool:
-        """Frames of `size` bytes were appended: let them leave, unless the peer is too slow for them.
-
-        A message is accepted while the backlog before it is within `limits.maxBacklog`, whatever its size.
-        """
-        outbox = self._outbox
-        self.bytes_out += size
-        if not outbox.writable and outbox.backlog() > self._host.config.limits.max_backlog:
-            outbox.queued += size
-            self._fail(Cause.SLOW_CONSUMER, 1008, "Slow consumer")
-            return False
-        outbox.queued += size
-        if not outbox.corked or outbox.queued > HIGH_WATER:
-            outbox.flush()
-            self.keepalive.last_io = self._host.now()
-        return True
-
-    def _check_open(self) -> None:
-        if self.phase != Phase.OPEN:
-            ending = self.ending or self._ended_by
-            raise Closed(ending.code if ending else NO_CLOSE, ending.reason if ending else "")
-
-    # ---- telling the action --------------------------------------------------------------
 
     def opened(self) -> None:
         """The 101 is sent: the connection is open."""
@@ -169,122 +124,72 @@ class Conversation:
         self._host.websockets.add(self)
         self._emit(Event.OPEN, None)
 
-    def _emit(self, event: Event, data: str | bytes | None) -> None:
-        """Tell the action, at once where it has a plain callback, else through the inbox."""
-        if self._direct is not None:
-            self._call(event, data)
-            return
-        if self._inbox is None:
-            self._inbox = Inbox()
-        self._inbox.push(event, data)
-        if self._callback is not None:
-            self._consume()
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _call(self, event: Event, data: str | bytes | None) -> None:
-        callback = self._callback
-        assert callback is not None
-        begun = monotonic()
-        try:
-            callback(self, event, data, self._arg)
-        except Closed:
-            pass
-        except Exception:
-            self.failed()
-        if monotonic() - begun > HOLDS_THE_LOOP:
-            self._holds_the_loop(monotonic() - begun)
-
-    def _consume(self) -> None:
-        """See to it that a task hands the inbox to the async callback, one event at a time, in order."""
-        if self._consumer is None and self._inbox:
-            self._consumer = self._host.create_task(self._consume_inbox())
-
-    async def _consume_inbox(self) -> None:
-        inbox = self._inbox
-        callback = self._callback
-        assert inbox is not None
-        assert callback is not None
-        try:
-            while inbox:
-                event, data = inbox.pop()
-                if self._held and inbox.low:
-                    self._release()
-                try:
-                    await callback(self, event, data, self._arg)
-                except Closed:
-                    pass
-                except Exception:
-                    self.failed()
-        finally:
-            self._consumer = None
-        if self.ending is not None:
-            self._tell_closed()
-
-    def failed(self) -> None:
-        """The action raised, the exception is being handled: its traceback to the log, 1011 to the peer."""
-        _log.exception("action failed", path=self.path, peer=self.peer)
-        self._fail(Cause.ACTION_FAILED, 1011, "Internal error")
-
-    def _holds_the_loop(self, seconds: float) -> None:
-        code = getattr(self._callback, "__code__", None)
-        _log.warning(
-            "callback held the loop",
-            callback=getattr(self._callback, "__qualname__", repr(self._callback)),
-            where=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
-            milliseconds=round(seconds * 1000),
-            path=self.path,
-            hint="every connection of this process waited; do less in it, or move the work to a thread",
-        )
-
-    # ---- what the server calls ------------------------------------------------------------------------
+    # ---- receiving ------------------------------------------------------------------------------------
 
     def received(self, data: bytes | bytearray, end: int) -> None:
         """Take in the first `end` bytes of `data`, which a `bytearray` lends: it may be changed in place."""
+        if self.phase >= LINGERING:
+            return
         keepalive = self.keepalive
-        keepalive.last_io = self._host.now()
+        keepalive.last_io = self._host.clock.now
         keepalive.heard = True
         self.bytes_in += end
-        self._codec.receive(data, 0, end)
+        codec = self._codec
+        codec.receive(data, 0, end)
         if self._held:
-            self._codec.hold()
-            return
-        outbox = self._outbox
-        outbox.corked = True
-        try:
-            self._pump()
-        finally:
-            outbox.uncork()
+            codec.hold()
+        else:
+            outbox = self._outbox
+            outbox.corked = True
+            try:
+                self._pump()
+            finally:
+                outbox.uncork()
+        inbox = self._inbox
+        if self.held or codec.buffered >= SMALL or (inbox is not None and inbox.size >= SMALL):
+            self._recount()
 
     def _pump(self) -> None:
-        """Deliver what has arrived until more is needed, or until the action lags too far behind."""
+        """Deliver what has arrived until more is needed, the action lags, or it is the others' turn."""
         codec = self._codec
         begun = monotonic()
+        untimed = _EVENTS_UNTIMED
         while True:
             kind = codec.next_event()
-            if kind == Received.NEED_DATA:
+            if kind is _NEED_DATA:
                 break
-            if kind == Received.MESSAGE:
+            if kind is _MESSAGE:
                 self.messages_in += 1
-                event = Event.MESSAGE
-            elif kind == Received.PIECE:
-                event = Event.PARTIAL_MESSAGE
+                event = _WHOLE
+            elif kind is _PIECE:
+                event = _PARTIAL
             else:
+                event = None
                 self._control(kind)
-                continue
             direct = self._direct
-            if direct is None:
+            if event is None:
+                pass
+            elif direct is None:
                 self._emit(event, codec.data)
                 if self._inbox is not None and self._inbox.full:
                     self._hold()
                     break
-                continue
-            try:
-                direct(self, event, codec.data, self._arg)
-            except Closed:
-                pass
-            except Exception:
-                self.failed()
+            else:
+                try:
+                    result = direct(self, event, codec.data, self._arg)
+                    if result is not None:
+                        self._check_result(result)
+                except Closed:
+                    pass
+                except (Exception, asyncio.CancelledError) as error:
+                    self.failed(error)
+            untimed -= 1
+            if not untimed:
+                untimed = _EVENTS_UNTIMED
+                if monotonic() - begun > _FAIR_SHARE and self.phase < LINGERING:
+                    self._hold()
+                    self._host.turn.call_next(self.go_on)
+                    break
         if monotonic() - begun > HOLDS_THE_LOOP and self._direct is not None:
             self._holds_the_loop(monotonic() - begun)
 
@@ -307,10 +212,15 @@ class Conversation:
         self._link.pause_reading()
         self.keepalive.pause()
 
+    def go_on(self) -> None:
+        """The others have had their turn."""
+        if self._held and (self._inbox is None or self._inbox.low):
+            self._release()
+
     def _release(self) -> None:
         """The action has caught up: go on with what is held here, then with the socket."""
         self._held = False
-        self.keepalive.resume(self._host.now())
+        self.keepalive.resume(self._host.clock.now)
         outbox = self._outbox
         corked, outbox.corked = outbox.corked, True
         try:
@@ -318,80 +228,123 @@ class Conversation:
         finally:
             if not corked:
                 outbox.uncork()
-        if not self._held:
-            self._link.resume_reading()
-            self._link.touch()
+        self._recount()
+        if self._held:
+            return
+        self._link.resume_reading()
+        self._link.touch()
+        if self._eof:
+            self.received_eof()
 
     def received_eof(self) -> None:
         """The peer's stream has ended."""
-        self._end(self._ended_by or Ending(Cause.PEER_VANISHED, NO_CLOSE, "", clean=False))
-        self._close_by = self._host.now() + self._close_timeout
-        self._link.finish()
-        self._link.touch()
+        if self._held:
+            self._eof = True
+            return
+        self._advance(Step.END_OF_STREAM, Cause.PEER_VANISHED)
 
-    def lost(self, error: Exception | None) -> None:
-        """The link is gone."""
-        reason = str(error) if error else ""
-        self._end(self._ended_by or Ending(Cause.CONNECTION_LOST, NO_CLOSE, reason, clean=False))
-        self._host.websockets.discard(self)
+    # ---- sending --------------------------------------------------------------------------------------
+
+    def _send(self, opcode: int, payload: bytes) -> Awaitable[None]:
+        """Frame and queue one message, unless it is dropped for a slow peer. Raises Closed."""
+        outbox = self._outbox
+        if self.phase != OPEN or (not outbox.writable and self._is_too_slow()):
+            self._check_open()
+            return SENT
+        size = self._codec.send_message(opcode, payload, outbox.parts)
+        self.messages_out += 1
+        self._queued(size)
+        return SENT if outbox.writable else outbox.room()
+
+    def deliver(self, parts: list[bytes], size: int) -> None:
+        """Queue a message that is framed already, for a topic's subscribers."""
+        outbox = self._outbox
+        if self.phase != OPEN or ((not outbox.writable or outbox.mid_message) and self._is_too_slow()):
+            return
+        self.messages_out += 1
+        if outbox.mid_message:
+            outbox.defer(parts, size)
+            self._recount()
+            return
+        outbox.parts += parts
+        self._queued(size)
+
+    def _queued(self, size: int) -> None:
+        """Frames of `size` bytes were appended: they leave at the end of this read, or of the loop's turn."""
+        outbox = self._outbox
+        self.bytes_out += size
+        outbox.queued += size
+        if not outbox.corked:
+            outbox.corked = True
+            self._host.turn.add(self)
+        elif outbox.queued > HIGH_WATER:
+            outbox.flush()
+        if not outbox.writable:
+            self._recount()
+
+    def uncork(self) -> None:
+        """Let leave what was sent in this turn of the loop."""
+        self.keepalive.last_io = self._host.clock.now
+        self._outbox.uncork()
+
+    def _is_too_slow(self) -> bool:
+        """Whether the peer is too far behind for one more message: that is dropped, or the connection ends.
+
+        A message is accepted while the backlog before it is within `limits.maxBacklog`, whatever its size.
+        """
+        if self._outbox.backlog() <= self._config.limits.max_backlog:
+            return False
+        if self.drop_when_slow:
+            self.dropped += 1
+        else:
+            self._fail(Cause.SLOW_CONSUMER, 1008, "Slow consumer")
+        return True
+
+    def _check_backlog(self) -> None:
+        """The same for what cannot be dropped. Raises Closed."""
+        if not self._outbox.writable and self._outbox.backlog() > self._config.limits.max_backlog:
+            self._fail(Cause.SLOW_CONSUMER, 1008, "Slow consumer")
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self.phase != OPEN:
+            ending = self.ending or self._ended_by
+            raise Closed(ending.code if ending else NO_CLOSE, ending.reason if ending else "")
 
     def paused_writing(self) -> None:
         """The link is full."""
         self._outbox.paused()
+        self._recount()
+        self._link.touch()
 
     def resumed_writing(self) -> None:
         """The link has room again."""
-        self.keepalive.last_io = self._host.now()
-        if self._pong_due is not None and self.phase == Phase.OPEN:
+        outbox = self._outbox
+        self.keepalive.last_io = self._host.clock.now
+        if self._pong_due is not None and self.phase == OPEN:
             payload, self._pong_due = self._pong_due, None
-            self._outbox.queued += self._codec.send_pong(payload, self._outbox.parts)
-        self._outbox.resumed()
-
-    def stop(self, code: int, reason: str) -> None:
-        """The server stops: tell the peer."""
-        if self.phase == Phase.OPEN:
-            self._close(Cause.SERVER_STOPPING, code, reason)
-
-    def returned(self) -> None:
-        """The action has returned: an orderly close, if nobody closed before."""
-        if self.phase == Phase.OPEN:
-            self._close(Cause.ACTION_RETURNED, 1000, "")
-
-    # ---- time -----------------------------------------------------------------------------------------
-
-    def next_at(self) -> float:
-        """When `expire` has to be called at the latest."""
-        return self.keepalive.next_at() if self.phase == Phase.OPEN else self._close_by
-
-    def expire(self, now: float) -> None:
-        """Do what `now` asks for."""
-        if self.phase != Phase.OPEN:
-            if now >= self._close_by:
-                self._close_by = inf
-                self._end(self._ended_by or Ending(Cause.CLOSE_TIMEOUT, NO_CLOSE, "", clean=False))
-                self._link.abort()
-            return
-        due = self.keepalive.due(now)
-        if due is Due.PING:
-            self._ping(self._host.ping_payload(), None)
-        elif due is Due.INACTIVITY:
-            self._close(Cause.INACTIVITY, 1001, "Inactivity timeout")
-        elif due is Due.REQUEST:
-            self._close(Cause.REQUEST_TIMEOUT, 1001, "Request timeout")
-        elif due is Due.PONG:
-            self._close(Cause.PONG_TIMEOUT, 1011, "Keep-alive timeout")
+            size = self._codec.send_pong(payload, outbox.parts)
+            self.bytes_out += size
+            outbox.queued += size
+        outbox.resumed()
+        self._recount()
+        if self.phase != OPEN:
+            # What came before our Close is out of the way: the peer's time to answer it begins.
+            self._close_by = self._host.clock.now + self._config.timeouts.close
+            self._link.touch()
+            self._finish_when_sent()
 
     # ---- control frames -------------------------------------------------------------------------------
 
     def _ping(self, payload: bytes, pong: asyncio.Future[float] | None) -> None:
         size = self._codec.send_ping(payload, self._outbox.parts)
         if self._pings is None:
-            self._pings = {}
-        self._pings[payload] = (monotonic(), pong)
+            self._pings = Pings()
+        self._pings.sent(payload, monotonic(), pong)
         self._queued(size)
 
     def _pong(self, payload: bytes) -> None:
-        if self.phase != Phase.OPEN:
+        if self.phase != OPEN:
             return
         if self._outbox.writable:
             self._queued(self._codec.send_pong(payload, self._outbox.parts))
@@ -400,108 +353,194 @@ class Conversation:
             self._pong_due = payload
 
     def _ponged(self, payload: bytes) -> None:
-        pings = self._pings
-        if pings is None or payload not in pings:
-            return
-        now = monotonic()
-        # A pong answers its ping and, as the peer may skip some, all that were sent before it.
-        for sent in list(pings):
-            sent_at, pong = pings.pop(sent)
-            if pong is not None and not pong.done():
-                pong.set_result(now - sent_at)
-            if sent == payload:
-                self.latency = now - sent_at
-                break
-        if not pings:
-            self._pings = None
+        if self._pings is not None:
+            trip = self._pings.answered(payload, monotonic())
+            if trip is not None:
+                self.latency = trip
+            if not self._pings:
+                self._pings = None
+
+    # ---- time -----------------------------------------------------------------------------------------
+
+    def expire(self, now: float) -> float:
+        """Do what `now` asks for; returns when to be asked again."""
+        outbox = self._outbox
+        moving = not outbox.writable and outbox.progressed()
+        if self.phase != OPEN:
+            if now >= self._close_by:
+                # A peer that still takes what was sent before our Close gets the time to read that far.
+                if moving and self.phase != LINGERING:
+                    self._close_by = now + self._config.timeouts.close
+                else:
+                    self._advance(Step.OVERDUE, Cause.CONNECTION_LOST)
+            return self.next_at()
+        if moving:
+            self.keepalive.progressed(now)
+        due = self.keepalive.due(now)
+        if due is Due.PING:
+            if outbox.writable:
+                self._ping(self._host.ping_payload(), None)
+        elif due is Due.INACTIVITY:
+            self._close(Cause.INACTIVITY, 1001, "Inactivity timeout")
+        elif due is Due.REQUEST:
+            self._close(Cause.REQUEST_TIMEOUT, 1001, "Request timeout")
+        elif due is Due.PONG:
+            self._close(Cause.PONG_TIMEOUT, 1011, "Keep-alive timeout")
+        return self.next_at()
+
+    def next_at(self) -> float:
+        """When `expire` has to be called at the latest."""
+        if self.phase != OPEN:
+            return self._close_by
+        next_at = self.keepalive.next_at()
+        return next_at if self._outbox.writable else min(next_at, self._host.clock.now + _WATCH_EVERY)
 
     # ---- the end --------------------------------------------------------------------------------------
 
+    def stop(self, code: int, reason: str) -> None:
+        """The server stops: tell the peer."""
+        if self.phase == OPEN:
+            self._close(Cause.SERVER_STOPPING, code, reason)
+
+    def returned(self) -> None:
+        """The action has returned: an orderly close, if nobody closed before."""
+        if self.phase == OPEN:
+            self._close(Cause.ACTION_RETURNED, 1000, "")
+
+    def failed(self, error: BaseException) -> None:
+        """The action raised `error`: its traceback to the log, 1011 to the peer."""
+        _log.error("action failed", path=self.path, peer=self.peer, exc_info=error)
+        if self.phase == OPEN:
+            if self._inbox is not None:
+                self._inbox.clear()
+            self._fail(Cause.ACTION_FAILED, 1011, "Internal error")
+
+    def lost(self, error: Exception | None) -> None:
+        """The link is gone."""
+        self._advance(Step.LOST, Cause.CONNECTION_LOST, str(error) if error else "")
+        self._codec = self._host.spent_codec
+        self._host.websockets.discard(self)
+        self._recount()
+
+    def relieve(self) -> None:
+        """This is the largest holder while `limits.memory` is exceeded."""
+        if self._inbox is not None:
+            self._inbox.clear()
+        if self.phase == OPEN:
+            self._fail(Cause.OUT_OF_MEMORY, 1013, "Over limits.memory")
+        else:
+            # Our Close is behind what would have to be dropped, so there is no way to end this in order.
+            self.abandon()
+        self._recount()
+
+    def abandon(self) -> None:
+        """Too much is left of what was relieved: drop the connection with it."""
+        self.drop(Cause.OUT_OF_MEMORY)
+
+    def drop(self, cause: Cause) -> None:
+        """End the connection at once, with whatever is unsent."""
+        self._advance(Step.DROPPED, cause)
+        self._recount()
+
     def _close(self, cause: Cause, code: int, reason: str) -> None:
         """Send our Close and wait for the peer's."""
-        size = self._codec.send_close(code, reason, self._outbox.parts)
-        self._ended_by = Ending(cause, code, reason, clean=False)
-        self._enter(Phase.CLOSING)
-        self._outbox.queued += size
-        self.bytes_out += size
-        self._outbox.pushed()
+        outbox = self._outbox
+        size = self._codec.send_close(code, reason, outbox.parts)
+        self._ended_by = Ending(cause, code, reason, Handshake.UNANSWERED)
+        self._advance(Step.WE_CLOSE, cause)
+        self._queued(size)
         if self._held:
             # What is held came before our Close and is discarded; the peer's Close may be behind it.
             self._release()
 
     def _peer_closed(self, code: int, reason: str) -> None:
-        if self.phase == Phase.OPEN:
+        if self.phase == OPEN:
             # RFC 6455, 5.5.1: the answer typically echoes the status code; an empty Close gets an empty one.
             answer = None if code == NO_CODE else code
             size = self._codec.send_close(answer, "", self._outbox.parts)
-            self._outbox.queued += size
+            self._ended_by = Ending(Cause.PEER_CLOSED, code, reason, Handshake.COMPLETE)
             self.bytes_out += size
-            ending = Ending(Cause.PEER_CLOSED, code, reason, clean=True)
-        else:
-            begun = self._ended_by
-            assert begun is not None
-            ending = Ending(begun.cause, begun.code, begun.reason, clean=True)
-        self._outbox.flush()
-        self._end(ending)
-        self._close_by = self._host.now() + self._close_timeout
-        self._link.finish()
-        self._link.touch()
+            self._outbox.queued += size
+        self._advance(Step.PEER_CLOSES, Cause.PEER_CLOSED)
 
     def _fail(self, cause: Cause, code: int, reason: str) -> None:
         """End a connection that cannot go on (RFC 6455, 7.1.7): drop what is unsent, Close, linger."""
-        if self.phase >= Phase.LINGERING:
-            return
         outbox = self._outbox
-        if self.phase == Phase.OPEN:
-            if cause in VIOLATIONS.values():
-                # What the action answered to the good messages before the bad frame still leaves.
+        if self.phase == OPEN:
+            if cause not in _OVERLOADS:
+                # What the action answered to the good messages before still leaves.
                 outbox.flush()
             outbox.drop()
             size = self._codec.send_close(code, reason, outbox.parts)
             outbox.queued += size
             self.bytes_out += size
-        ending = self._ended_by or Ending(cause, code, reason, clean=False)
-        self._enter(Phase.LINGERING)
-        outbox.writable = True
-        outbox.flush()
-        self._link.linger()
-        if self._held:
-            self._link.resume_reading()
-        self._end(ending)
+            self._ended_by = Ending(cause, code, reason, Handshake.FORGONE)
+        self._advance(Step.FAILURE, cause)
 
-    def _enter(self, phase: int) -> None:
+    def _advance(self, step: Step, cause: Cause, reason: str = "") -> None:
+        """Take a step of the table, and do what comes with the phase that it leads to.
+
+        `cause` and `reason` are what ended the connection, if nothing had before.
+        """
+        phase = after(self.phase, step)
+        if phase is None:
+            return
         self.phase = phase
-        self._close_by = self._host.now() + self._close_timeout
+        self._close_by = self._host.clock.now + self._config.timeouts.close
+        if phase == CLOSING:
+            self._link.touch()
+            return
+        outbox = self._outbox
+        held, self._held = self._held, False
+        if phase == LINGERING:
+            # The Close follows the frame that is half sent, whether the link has room or not.
+            outbox.writable = True
+            outbox.flush()
+            outbox.writable = self._link.unsent() == 0
+            self._link.linger()
+            if held:
+                self._link.resume_reading()
+        elif phase == FINISHING:
+            outbox.uncork()
+            self._finish_when_sent()
+        else:
+            self._close_by = inf
+            outbox.drop()
+            if step is not Step.LOST:
+                self._link.abort()
+        self._end(step, cause, reason)
         self._link.touch()
 
-    def _end(self, ending: Ending) -> None:
+    def _finish_when_sent(self) -> None:
+        if self.phase == FINISHING and not self._outbox.queued:
+            self._link.finish()
+
+    def _end(self, step: Step, cause: Cause, reason: str) -> None:
         """The outcome is known: tell everybody who waits for it, once."""
         if self.ending is not None:
             return
-        self.ending = ending
-        if self.phase != Phase.LINGERING:
-            self.phase = Phase.ENDED
+        self.ending = ending = self._outcome(step, cause, reason)
         for topic in self._topics or ():
             self._host.topics.unsubscribe(self, topic)
         self._topics = None
         self._log_end(ending)
-        if self._callback is not None:
-            if ending.error_message:
-                self._emit(Event.ERROR, ending.error_message)
-            self._emit(Event.CLOSE, ending.reason)
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-        for _, pong in (self._pings or {}).values():
-            if pong is not None and not pong.done():
+        if self._pings is not None:
+            for pong in self._pings.waiting():
                 pong.set_exception(Closed(ending.code, ending.reason))
-        self._pings = None
+            self._pings = None
         self._outbox.wake()
-        if self._consumer is None:
-            self._tell_closed()
+        self._tell_end(ending)
 
-    def _tell_closed(self) -> None:
-        if self._closed is not None and not self._closed.done():
-            self._closed.set_result(None)
+    def _outcome(self, step: Step, cause: Cause, reason: str) -> Ending:
+        begun = self._ended_by
+        if begun is None:
+            return Ending(cause, NO_CLOSE, reason, Handshake.NONE)
+        if begun.handshake is not Handshake.UNANSWERED or step is Step.OVERDUE:
+            return begun
+        if step is Step.DROPPED:
+            return Ending(cause, begun.code, begun.reason, Handshake.CUT_OFF)
+        handshake = {Step.PEER_CLOSES: Handshake.COMPLETE, Step.FAILURE: Handshake.FORGONE}
+        return Ending(begun.cause, begun.code, begun.reason, handshake.get(step, Handshake.CUT_OFF))
 
     def _log_end(self, ending: Ending) -> None:
         _log.info(
@@ -514,9 +553,25 @@ class Conversation:
             messages_out=self.messages_out,
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
+            dropped=self.dropped,
             close=close_text(ending.code),
             reason=ending.reason,
             by=ending.cause.by.value,
             cause=ending.cause.words,
             clean=ending.clean,
+            handshake=ending.handshake.value,
         )
+
+    # ---- memory ---------------------------------------------------------------------------------------
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held in memory for this connection: partial messages, read-ahead and backlog."""
+        read = self._codec.buffered + (self._inbox.size if self._inbox is not None else 0)
+        outbox = self._outbox
+        return read + (outbox.queued + outbox.deferred_size if outbox.writable else outbox.backlog())
+
+    def _recount(self) -> None:
+        held = self.buffered
+        if held != self.held:
+            self._host.memory.hold(self, held)

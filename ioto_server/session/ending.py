@@ -1,13 +1,19 @@
 """Why a WebSocket ended: one closed set, from which every other account of the end is made.
 
-The close line of the log, `Web.wait()`'s value and the ERROR and CLOSE events all read the same `Ending`, so
-they cannot tell different stories about one connection.
+The close line of the log, `Web.wait()`'s value, the ERROR and CLOSE events and the metrics all read the same
+`Ending`, so they cannot tell different stories about one connection.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from ioto_server.websocket import CloseCode
+
+NO_CLOSE: Final = CloseCode.ABNORMAL
+NO_CODE: Final = CloseCode.NO_STATUS
 
 
 class By(Enum):
@@ -35,7 +41,6 @@ class Cause(Enum):
     INACTIVITY = ("inactivity timeout", By.SERVER, True)
     REQUEST_TIMEOUT = ("request timeout", By.SERVER, True)
     PONG_TIMEOUT = ("keep-alive timeout", By.SERVER, True)
-    CLOSE_TIMEOUT = ("peer did not answer our Close", By.SERVER, True)
     PEER_VANISHED = ("peer left without a Close", By.NETWORK, True)
     CONNECTION_LOST = ("connection lost", By.NETWORK, True)
 
@@ -45,24 +50,43 @@ class Cause(Enum):
         self.error = error
 
 
+class Handshake(Enum):
+    """How far the closing handshake went (RFC 6455, 7.1.2)."""
+
+    COMPLETE = "complete"
+    UNANSWERED = "not answered within timeouts.close"
+    CUT_OFF = "cut off by the end of the connection"
+    FORGONE = "not waited for after the failure"
+    NONE = "no Close at all"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How one WebSocket ended.
 
     `code` and `reason` are those of the Close frame that decided it, the peer's or ours; 1005 stands for a
-    Close without a code, 1006 for no Close at all (RFC 6455, 7.1.5). `clean` means that both Close frames
-    were exchanged (7.1.4).
+    Close without a code, 1006 for no Close at all (RFC 6455, 7.1.5).
     """
 
     cause: Cause
     code: int
     reason: str
-    clean: bool
+    handshake: Handshake
+
+    @property
+    def clean(self) -> bool:
+        """Whether both Close frames were exchanged (RFC 6455, 7.1.4)."""
+        return self.handshake is Handshake.COMPLETE
 
     @property
     def orderly(self) -> bool:
-        """Whether `Web.wait()` gives 0: both Closes exchanged and no error or timeout of ours came first."""
+        """Whether both Closes were exchanged and no error or timeout of ours came first."""
         return self.clean and not self.cause.error
+
+    @property
+    def value(self) -> int:
+        """What `Web.wait()` gives: 0 after an orderly end, else -1."""
+        return 0 if self.orderly else -1
 
     @property
     def error_message(self) -> str:
@@ -70,17 +94,14 @@ class Ending:
         if self.orderly:
             return ""
         words = self.cause.words
-        if self.cause.error or self.clean:
+        if self.cause.error:
             return f"{words}: {self.reason}" if self.reason else words
-        return f"{words}; the closing handshake was not completed"
+        return f"{words}; closing handshake {self.handshake.value}"
 
 
 # What the codec found wrong, by the code it asks for (RFC 6455, 7.4.1).
-VIOLATIONS: dict[int, Cause] = {
+VIOLATIONS: Final[dict[int, Cause]] = {
     CloseCode.PROTOCOL_ERROR: Cause.PROTOCOL_VIOLATION,
     CloseCode.INVALID_DATA: Cause.INVALID_DATA,
     CloseCode.MESSAGE_TOO_BIG: Cause.TOO_BIG,
 }
-
-NO_CLOSE = CloseCode.ABNORMAL
-NO_CODE = CloseCode.NO_STATUS

@@ -25,6 +25,10 @@ class Exchange(Protocol):
     def answered(self) -> bool:
         """Whether the head of an answer has been sent."""
 
+    @property
+    def done(self) -> bool:
+        """Whether the answer is complete, or can no longer be sent."""
+
     async def read(self) -> bytes:
         """The next piece of the request's body, empty at its end."""
 

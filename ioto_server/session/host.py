@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import typing
 from collections.abc import Callable, Coroutine
 from math import inf
 from random import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ioto_server.config import Config
+from ioto_server.config import Config, Limits
 from ioto_server.websocket import Opcode, Protocol
 
 from .keepalive import KeepAlive
+from .memory import Memory
 from .topics import Topics
+from .turn import Turn
 
 if TYPE_CHECKING:
     from .action import ActionFunction
@@ -24,31 +27,41 @@ if TYPE_CHECKING:
 Binder = Callable[[str, "ActionFunction"], None]
 
 
+class Clock(typing.Protocol):
+    """What tells the time of the timers."""
+
+    now: float
+
+
 class Host:
     """One virtual host: its configuration, its topics, its open WebSockets and what actions share.
 
-    `data` is a namespace of the authors' own. `now` gives the time of the timers, in seconds: it stands
+    `data` is a namespace of the authors' own. `clock.now` is the time of the timers, in seconds: it stands
     still while the loop is blocked, so that no peer is blamed for it.
     """
 
-    def __init__(self, config: Config, now: Callable[[], float]) -> None:
-        self.now = now
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.clock = clock
+        self.memory = Memory(config.limits.memory)
+        self.turn = Turn()
         self.configure(config)
         self.topics = Topics()
         self.websockets: set[Conversation] = set()
         self.data = SimpleNamespace()
         self.binder: Binder | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._actions: set[asyncio.Task[Any]] = set()
         self._pings = 0
 
     def configure(self, config: Config) -> None:
         """Take up a configuration; WebSockets that are open keep the limits and timeouts they began with."""
+        limits = config.limits
         self.config = config
-        self._framer = Protocol(
-            max_message=config.limits.max_message,
-            max_frame=config.limits.max_frame,
-            max_fragments=config.limits.max_fragments,
-        )
+        self.memory.limit = limits.memory
+        self._framer = _codec(limits)
+        # Stands in for the codec of a connection that is gone, so that nothing of that one is kept.
+        self.spent_codec = _codec(limits)
+        self.spent_codec.send_close(None, "", [])
 
     def add_action(self, prefix: str, function: ActionFunction, role: str | None = None) -> None:
         """Bind `function` to the URLs below `prefix` (webAddAction); only while a plugin's `io_start` runs.
@@ -92,15 +105,33 @@ class Host:
             )
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine in a task that is kept until it ends."""
+        """Run a coroutine in a task that is kept until it ends, and cancelled when the server stops."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def start_action(
+        self, coroutine: Coroutine[Any, Any, None], done: Callable[[asyncio.Task[None]], None]
+    ) -> asyncio.Task[None]:
+        """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._actions.add(task)
+        task.add_done_callback(done)
+        return task
+
+    def action_done(self, task: asyncio.Task[None]) -> None:
+        """The task of an action has ended."""
+        self._actions.discard(task)
+
+    async def actions_done(self) -> None:
+        """Wait until no action runs any more."""
+        while self._actions:
+            await asyncio.wait(self._actions)
+
     def cancel_tasks(self) -> list[asyncio.Task[Any]]:
         """Cancel what still runs; returns those tasks, for the caller to await."""
-        tasks = list(self._tasks)
+        tasks = [*self._actions, *self._tasks]
         for task in tasks:
             task.cancel()
         return tasks
@@ -118,7 +149,13 @@ class Host:
             request=inf if timeouts.request is None else timeouts.request,
             ping=self.config.web_sockets.ping,
             pong=timeouts.pong,
-            now=self.now(),
+            now=self.clock.now,
             # Connections that open together (after a restart, say) must not ping together for ever.
             phase=0.5 + random() / 2,
         )
+
+
+def _codec(limits: Limits) -> Protocol:
+    return Protocol(
+        max_message=limits.max_message, max_frame=limits.max_frame, max_fragments=limits.max_fragments
+    )

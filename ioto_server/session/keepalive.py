@@ -19,7 +19,7 @@ class Due(Enum):
 class KeepAlive:
     """When to ping a peer and when to give it up.
 
-    Nothing here is touched by a message: a read stores two attributes, everything else happens when the
+    Nothing here is called for a message: a read stores two attributes, everything else happens when the
     timer wheel asks. All times are seconds of the wheel's clock, `inf` for never.
     """
 
@@ -70,6 +70,11 @@ class KeepAlive:
         self._paused = False
         self.last_io = now
         self.heard = True
+
+    def progressed(self, now: float) -> None:
+        """The peer has taken some of what waits for it: it lives, though it says nothing."""
+        self.last_io = now
+        self._pong_by = now + self.pong
 
     def due(self, now: float) -> Due:
         """What has to be done at `now`. A PING is taken as sent when it is returned."""

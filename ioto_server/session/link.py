@@ -4,10 +4,14 @@ from typing import Protocol
 
 
 class Link(Protocol):
-    """One open byte stream to the peer, without a word about sockets or event loops."""
+    """One open byte stream to the peer, without a word about sockets or event loops.
 
-    def write(self, parts: list[bytes]) -> None:
-        """Hand bytes over; they leave in this order, in as few system calls as the link can."""
+    It tells its WebSocket `paused_writing()` as soon as something handed over did not leave at once, and
+    `resumed_writing()` when all has left. After `finish`, `linger` and `abort` nothing is written any more.
+    """
+
+    def write(self, parts: list[bytes], size: int) -> None:
+        """Hand over `parts`, `size` bytes together; they leave in this order, in as few calls as can be."""
 
     def unsent(self) -> int:
         """Bytes handed over that the kernel has not taken yet."""
@@ -22,10 +26,10 @@ class Link(Protocol):
         """Close the stream once all has left (RFC 6455, 7.1.1: the server closes first)."""
 
     def linger(self) -> None:
-        """Shut the write side once everything has left, discard input until the peer's end of stream."""
+        """Shut the write side once everything has left; input goes on being read, for its end."""
 
     def touch(self) -> None:
-        """Look at the deadlines again: one of them has moved to an earlier time."""
+        """Look at the deadlines again: one of them has moved."""
 
     def abort(self) -> None:
         """Drop the stream at once, with whatever is unsent."""

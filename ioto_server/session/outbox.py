@@ -11,10 +11,6 @@ from .link import Link
 # Bytes handed to the link before it has to say that they left; also what `await ws.send()` waits for.
 HIGH_WATER: Final = 65536
 
-# A frame whose payload is a part of its own has a header of at most ten bytes (RFC 6455, 5.2, no mask),
-# and a whole frame with a 16- or 64-bit length is longer than that.
-_LONGEST_HEADER: Final = 10
-
 
 class _Sent:
     """The awaitable of a send that need not wait: no coroutine, no future, one object for all."""
@@ -29,8 +25,14 @@ class _Sent:
 SENT: Final[Awaitable[None]] = _Sent()
 
 
-def _is_bare_header(part: bytes) -> bool:
-    return len(part) <= _LONGEST_HEADER and part[1] & 0x7F >= 126
+def _frame_size(part: bytes) -> int:
+    """Bytes of the whole frame that `part` begins (RFC 6455, 5.2; ours are not masked)."""
+    size = part[1] & 0x7F
+    if size < 126:
+        return 2 + size
+    if size == 126:
+        return 4 + int.from_bytes(part[2:4], "big")
+    return 10 + int.from_bytes(part[2:10], "big")
 
 
 class Outbox:
@@ -40,25 +42,46 @@ class Outbox:
     read costs one system call. Frames stay here, where they can still be dropped, until the link has room.
     """
 
-    __slots__ = ("_link", "_waiters", "corked", "parts", "queued", "writable")
+    __slots__ = (
+        "_deferred",
+        "_link",
+        "_taken",
+        "_waiters",
+        "corked",
+        "deferred_size",
+        "handed",
+        "parts",
+        "queued",
+        "writable",
+    )
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._waiters: list[asyncio.Future[None]] | None = None
+        self._deferred: list[tuple[list[bytes], int]] | None = None
+        self._taken = 0
         self.corked = False
+        # Whether everything handed over has left: the link says so, and says when it no longer holds.
         self.writable = True
-        # The codec appends to `parts`; whoever called it adds the size to `queued` and calls `pushed()`.
+        # The codec appends to `parts`; whoever called it adds the size to `queued`, then flushes or corks.
         self.parts: list[bytes] = []
         self.queued = 0
+        self.handed = 0
+        self.deferred_size = 0
+
+    # ---- counting -------------------------------------------------------------------------------------
 
     def backlog(self) -> int:
         """Bytes not yet taken by the kernel, here and in the link."""
-        return self.queued + self._link.unsent()
+        return self.queued + self.deferred_size + self._link.unsent()
 
-    def pushed(self) -> None:
-        """Frames were appended: send them, or leave them to the uncorking while little has gathered."""
-        if not self.corked or self.queued > HIGH_WATER:
-            self.flush()
+    def progressed(self) -> bool:
+        """Whether the kernel has taken anything since this was last asked."""
+        taken = self.handed - self._link.unsent()
+        before, self._taken = self._taken, taken
+        return taken > before
+
+    # ---- handing over ---------------------------------------------------------------------------------
 
     def uncork(self) -> None:
         """Send what has gathered."""
@@ -69,31 +92,63 @@ class Outbox:
     def flush(self) -> None:
         """Hand frames to the link as long as it has room for more."""
         while self.queued and self.writable:
-            self._link.write(self._take())
+            size = self.queued
+            if size <= HIGH_WATER:
+                parts = self.parts
+                self.parts = []
+            else:
+                parts, size = self._take()
+            self.queued -= size
+            self.handed += size
+            self._link.write(parts, size)
 
-    def _take(self) -> list[bytes]:
-        """The next parts, up to about `HIGH_WATER` bytes and never ending within a frame."""
+    def _take(self) -> tuple[list[bytes], int]:
+        """Some parts, up to about `HIGH_WATER` bytes and never ending within a frame, and their size."""
         parts = self.parts
-        if self.queued <= HIGH_WATER:
-            self.parts = []
-            self.queued = 0
-            return parts
         taken = size = 0
         while taken < len(parts) and size < HIGH_WATER:
-            size += len(parts[taken])
-            taken += 1
-            if _is_bare_header(parts[taken - 1]):
+            end = size + _frame_size(parts[taken])
+            while size < end:
                 size += len(parts[taken])
                 taken += 1
         head = parts[:taken]
         del parts[:taken]
-        self.queued -= size
-        return head
+        return head, size
 
     def drop(self) -> None:
         """Forget every frame that the link does not have yet; what it has ends at a frame's end."""
         self.parts = []
         self.queued = 0
+        self._deferred = None
+        self.deferred_size = 0
+
+    # ---- messages in blocks ---------------------------------------------------------------------------
+
+    @property
+    def mid_message(self) -> bool:
+        """Whether a message sent in blocks is unfinished: no other may come between (RFC 6455, 5.4)."""
+        return self._deferred is not None
+
+    def begin_blocks(self) -> None:
+        """A block was appended, and its message goes on."""
+        if self._deferred is None:
+            self._deferred = []
+
+    def defer(self, parts: list[bytes], size: int) -> None:
+        """Keep a message until the one in blocks is complete."""
+        assert self._deferred is not None
+        self._deferred.append((parts, size))
+        self.deferred_size += size
+
+    def end_blocks(self) -> None:
+        """The message in blocks is complete: what waited for it follows."""
+        deferred, self._deferred = self._deferred, None
+        self.queued += self.deferred_size
+        self.deferred_size = 0
+        for parts, _ in deferred or ():
+            self.parts += parts
+
+    # ---- from the link --------------------------------------------------------------------------------
 
     def paused(self) -> None:
         """The link is full."""
@@ -103,12 +158,14 @@ class Outbox:
         """The link has room again: fill it, and let those go on who waited for it."""
         self.writable = True
         self.flush()
-        if self.writable:
+        if self.writable or self.backlog() <= HIGH_WATER:
             self.wake()
 
+    # ---- waiting for room -----------------------------------------------------------------------------
+
     def room(self) -> Awaitable[None]:
-        """Wait until at most `HIGH_WATER` bytes are queued; costs nothing when that holds already."""
-        if self.writable:
+        """Wait until at most `HIGH_WATER` bytes are unsent; costs nothing when that holds already."""
+        if self.writable or self.backlog() <= HIGH_WATER:
             return SENT
         waiter = asyncio.get_running_loop().create_future()
         if self._waiters is None:

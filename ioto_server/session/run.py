@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from inspect import isawaitable
+import asyncio
+from collections.abc import Awaitable
+from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING
-
-from ioto_server.http import HttpError
-
-from .errors import Closed
 
 if TYPE_CHECKING:
     from .web import Web
 
 
-async def run_action(web: Web) -> None:
-    """Run the action of `web` to its end; an exception of its is logged and ends its own request only."""
+def run_action(web: Web) -> asyncio.Task[None] | None:
+    """Call the action of `web`; returns the task of an async one. Its exceptions end its own request only."""
     try:
         result = web.action.function(web)
-        if isawaitable(result):
-            await result
-    except Closed:
-        pass
-    except HttpError as error:
-        web.refuse(error)
-    except Exception:
-        web.failed()
-    web.returned()
+    except (Exception, asyncio.CancelledError) as error:
+        web.raised(error)
+        web.returned()
+        return None
+    if not isawaitable(result):
+        web.returned()
+        return None
+    coroutine = result if iscoroutine(result) else _wait_for(result)
+    return web.host.start_action(coroutine, web.task_done)
+
+
+async def _wait_for(result: Awaitable[None]) -> None:
+    await result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -15,8 +16,11 @@ from ioto_server.websocket import Protocol
 from ioto_server.websocket.handshake import accept_key
 
 from .action import Action
+from .delivery import Callback
+from .ending import NO_CLOSE
+from .errors import Closed
 from .outbox import SENT
-from .websocket import Callback, WebSocket
+from .websocket import WebSocket
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -45,10 +49,6 @@ class Upgrade:
         self.protocol = protocol
 
 
-def _ignore(_websocket: WebSocket, _event: object, _data: object, _arg: object) -> None:
-    """The callback of an action that waits without one: messages are read and dropped."""
-
-
 class Web:
     """One request, as an action sees it.
 
@@ -59,6 +59,7 @@ class Web:
     __slots__ = (
         "_answer",
         "_callback",
+        "_ended",
         "_exchange",
         "_headers",
         "_status",
@@ -84,8 +85,9 @@ class Web:
         peer: str,
         tls: Mapping[str, Any] | None,
         upgrade: Upgrade | None,
+        ended: Callable[[], None],
     ) -> None:
-        """Made by the server for each request; authors never make one."""
+        """Made by the server for each request; authors never make one. `ended` is called when all is over."""
         self.request = request
         self.host = host
         self.action = action
@@ -93,7 +95,9 @@ class Web:
         self.peer = peer
         self.tls = tls
         self.data: Any = None
-        self._exchange = exchange
+        self._ended = ended
+        # None once the request has become a WebSocket: HTTP is over then, and nothing of it is kept.
+        self._exchange: Exchange | None = exchange
         self._upgrade = upgrade
         self._websocket: WebSocket | None = None
         self._callback: tuple[Callback, Any] | None = None
@@ -137,8 +141,9 @@ class Web:
 
     async def read(self) -> bytes:
         """The request's whole body, at most `limits.body` bytes."""
+        exchange = self._http("read()")
         pieces = []
-        while piece := await self._exchange.read():
+        while piece := await exchange.read():
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -169,7 +174,8 @@ class Web:
             raise RuntimeError(
                 "accept() was called for a WebSocket that is open already: call it first, or not at all"
             )
-        if self._answer is not None or self._exchange.answered:
+        exchange = self._http("accept()")
+        if self._answer is not None or exchange.answered:
             raise RuntimeError("accept() was called after an HTTP answer was begun: do one or the other")
         chosen = upgrade.protocol if protocol is None else protocol
         host = self.host
@@ -178,7 +184,8 @@ class Web:
         head = encode_head(
             101, self._opening_headers(upgrade, chosen, keepalive.inactivity, keepalive.request, headers)
         )
-        link = self._exchange.switch()
+        link = exchange.switch()
+        self._exchange = None
         websocket = WebSocket(
             host=host,
             link=link,
@@ -194,10 +201,12 @@ class Web:
             protocol=chosen,
             path=self.path,
             peer=self.peer,
+            drop_when_slow=self.action.drop_when_slow,
         )
         self._websocket = websocket
         if self._callback is not None:
             websocket.on_event(*self._callback)
+            self._callback = None
         link.begin(websocket, head)
         return websocket
 
@@ -236,16 +245,15 @@ class Web:
         else:
             self._callback = (callback, arg)
 
-    async def wait(self) -> int:
-        """Run the WebSocket until it is closed (webWait): 0 after an orderly close, else -1.
+    def wait(self) -> Awaitable[int]:
+        """Run the WebSocket until it is closed (webWait): awaiting gives 0 after an orderly close, else -1.
 
-        Orderly means that both Closes were exchanged and no error or timeout of ours came first.
+        Orderly means that both Closes were exchanged and no error or timeout of ours came first. Messages
+        that neither a callback nor a `receive()` asks for are read and dropped.
         """
-        if self._callback is None and self._websocket is None:
-            self._callback = (_ignore, None)
         websocket = self.websocket
-        await websocket.wait_closed()
-        return 0 if websocket.orderly_closed else -1
+        websocket.discard_unasked()
+        return websocket.closed()
 
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
         """Restart the inactivity and request timeouts (webUpdateDeadline), with new seconds if given.
@@ -270,22 +278,22 @@ class Web:
         self._headers.append((name, value))
 
     def write(self, data: str | bytes) -> Awaitable[None]:
-        """Write a piece of the answer's body, text as UTF-8; awaiting waits while much is unsent."""
-        if self._websocket is not None:
-            raise RuntimeError(
-                "write() answers HTTP, and this request is a WebSocket by now: use web.websocket.send()"
-            )
+        """Write a piece of the answer's body, text as UTF-8; awaiting waits while much is unsent.
+
+        Raises `Closed` once the client is gone or the answer is complete.
+        """
+        exchange = self._http("write()")
         piece = data.encode() if isinstance(data, str) else data
-        if self._exchange.answered:
-            return self._exchange.write(piece)
+        if exchange.answered:
+            return exchange.write(piece)
         if self._answer is None:
             self._answer = []
         self._answer.append(piece)
         if sum(map(len, self._answer)) <= _HELD_BACK:
             return SENT
         answer, self._answer = self._answer, None
-        self._exchange.start(self._status, self._headers, None)
-        return self._exchange.write(b"".join(answer))
+        exchange.start(self._status, self._headers, None)
+        return exchange.write(b"".join(answer))
 
     def write_json(self, value: object) -> Awaitable[None]:
         """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
@@ -294,61 +302,98 @@ class Web:
 
     def error(self, status: int, text: str) -> None:
         """Answer with an error status and one line of text, instead of whatever was written so far."""
-        if self._websocket is not None:
-            raise RuntimeError(
-                "error() answers HTTP, and this request is a WebSocket by now: use send_close()"
-            )
-        if self._exchange.answered:
+        exchange = self._http("error()")
+        if exchange.answered:
             raise RuntimeError(
                 "error() was called after a part of the answer was sent: it is too late to refuse"
             )
         self._answer = None
         body = text.encode() + b"\n"
         headers = [*self._headers, ("Content-Type", "text/plain; charset=utf-8")]
-        self._exchange.start(status, headers, len(body))
-        self._exchange.write(body)
-        self._exchange.end()
+        exchange.start(status, headers, len(body))
+        exchange.write(body)
+        exchange.end()
 
     def finalize(self) -> None:
         """Complete the answer, or begin to close the WebSocket with 1000 (webFinalize); may come twice."""
+        exchange = self._exchange
         if self._websocket is not None:
             self._websocket.send_close()
-            return
-        if not self._exchange.answered:
-            body = b"".join(self._answer or ())
-            status = self._status if body or self._status != 200 else 204
-            self._exchange.start(status, self._headers, len(body))
-            if body:
-                self._exchange.write(body)
-        self._exchange.end()
+        elif exchange is not None and not exchange.done:
+            if not exchange.answered:
+                body = b"".join(self._answer or ())
+                status = self._status if body or self._status != 200 else 204
+                exchange.start(status, self._headers, len(body))
+                if body:
+                    exchange.write(body)
+            exchange.end()
+
+    def _http(self, what: str) -> Exchange:
+        """The exchange, for what only HTTP has. Raises Closed where it is over."""
+        exchange = self._exchange
+        if exchange is None:
+            raise RuntimeError(
+                f"{what} belongs to HTTP, and this request is a WebSocket by now: use web.websocket"
+            )
+        if exchange.done:
+            raise Closed(NO_CLOSE, "the client is gone, or was answered already")
+        return exchange
 
     # ---- what the runner calls ------------------------------------------------------------------------
 
-    def refuse(self, error: HttpError) -> None:
-        """Answer with an error that the action, or a check of ours, raised."""
-        if self._websocket is not None or self._exchange.answered:
-            self.failed()
-            return
-        self._headers = list(error.headers)
-        self.error(error.status, error.text)
+    def task_done(self, task: asyncio.Task[None]) -> None:
+        """The task of the action has ended."""
+        self.host.action_done(task)
+        if not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                self.raised(error)
+        elif not self._is_over:
+            # Not by us: something that the action waited for was cancelled under its hands.
+            self.raised(asyncio.CancelledError("the action was cancelled, or awaited what was cancelled"))
+        self.returned()
 
-    def failed(self) -> None:
-        """The action raised, the exception is being handled: log it and end what it began."""
+    @property
+    def _is_over(self) -> bool:
         if self._websocket is not None:
-            self._websocket.failed()
+            return self._websocket.ending is not None
+        return self._exchange is not None and self._exchange.done
+
+    def raised(self, error: BaseException) -> None:
+        """The action raised `error`: log it and end what it began; a `Closed` ends quietly."""
+        exchange = self._exchange
+        if isinstance(error, Closed):
             return
-        _log.exception("action failed", path=self.path, peer=self.peer, action=self.action.where)
-        if self._exchange.answered:
-            self._exchange.abandon()
-            return
-        self._headers = []
-        self.error(500, "The action failed; its traceback is in the server's log")
+        if self._websocket is not None:
+            self._websocket.failed(error)
+        elif exchange is None or exchange.done:
+            self._log_failure(error)
+        elif isinstance(error, HttpError) and not exchange.answered:
+            self._headers = list(error.headers)
+            self.error(error.status, error.text)
+        else:
+            self._log_failure(error)
+            if exchange.answered:
+                exchange.abandon()
+            else:
+                self._headers = []
+                self.error(500, "The action failed; its traceback is in the server's log")
+
+    def _log_failure(self, error: BaseException) -> None:
+        _log.error("action failed", path=self.path, peer=self.peer, action=self.action.where, exc_info=error)
 
     def returned(self) -> None:
-        """The action has returned: close its WebSocket, or complete its answer."""
+        """The action has returned or raised: close its WebSocket, or complete its answer."""
+        exchange = self._exchange
         if self._websocket is not None:
             self._websocket.returned()
-        elif self._upgrade is not None and self._answer is None and not self._exchange.answered:
+        elif (
+            self._upgrade is not None
+            and self._answer is None
+            and exchange is not None
+            and not exchange.answered
+            and not exchange.done
+        ):
             _log.warning(
                 "action ignored a WebSocket",
                 path=self.path,
@@ -358,3 +403,4 @@ class Web:
             self.error(500, "The action neither accepted nor refused the WebSocket")
         else:
             self.finalize()
+        self._ended()

@@ -1,23 +1,23 @@
-"""The WebSocket that an action holds: everything an author can read, send, receive and ask for."""
+"""The WebSocket that an action holds: everything an author can read, send and ask for."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 from ioto_server.websocket import Opcode
 
-from .conversation import Conversation, Phase
+from .conversation import Conversation
 from .ending import Cause
-from .errors import Closed
-from .events import Event
 from .outbox import SENT
+from .states import OPEN
 
-Message = str | bytes
-Callback = Callable[["WebSocket", Event, "str | bytes | None", Any], Any]
+_TEXT = Opcode.TEXT
+_BINARY = Opcode.BINARY
+
+_STATES = ("open", "closing", "closing", "closed", "closed")
 
 
 class _UntilClosed:
@@ -29,14 +29,16 @@ class _UntilClosed:
         self._websocket = websocket
 
     def __await__(self) -> Generator[Any, None, None]:
-        return self._websocket.wait_closed().__await__()
+        yield from self._websocket.closed().__await__()
 
 
 class WebSocket(Conversation):
     """One open WebSocket, in the hands of an action.
 
     `data` is the author's own. Sends never block the loop: a plain `ws.send(...)` queues, up to
-    `limits.maxBacklog`; `await ws.send(...)` also waits while more than 64 KB are queued.
+    `limits.maxBacklog`; `await ws.send(...)` also waits while more than 64 KB are queued. A peer that is
+    further behind is closed with 1008, unless `drop_when_slow` is set: then messages for it are dropped, and
+    counted in `dropped`.
     """
 
     __slots__ = ()
@@ -46,7 +48,7 @@ class WebSocket(Conversation):
     @property
     def state(self) -> str:
         """`"open"`, `"closing"` (a Close was sent or the connection failed) or `"closed"`."""
-        return ("open", "closing", "closing", "closed")[self.phase]
+        return _STATES[self.phase]
 
     @property
     def close_status(self) -> int | None:
@@ -70,7 +72,7 @@ class WebSocket(Conversation):
 
     @property
     def message_length(self) -> int:
-        """Bytes of the message, or the piece, that was delivered last, as it came over the wire."""
+        """Bytes of the message, or the piece, that was read last, as it came over the wire."""
         return self._codec.data_length
 
     @property
@@ -78,61 +80,54 @@ class WebSocket(Conversation):
         """Bytes queued for the peer that the kernel has not taken yet."""
         return self._outbox.backlog()
 
-    @property
-    def buffered(self) -> int:
-        """Bytes held in memory for this connection: partial messages, read-ahead and backlog."""
-        inbox = self._inbox.size if self._inbox is not None else 0
-        return self._codec.buffered + inbox + self._outbox.backlog()
-
     # ---- sending --------------------------------------------------------------------------------------
 
     def send(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a message: `str` as text, bytes-like as binary (webSocketSend).
 
         Raises `Closed` when the WebSocket is closing or closed or the peer reads too slowly, and
-        MessageTooBig, before anything is written, for more than `limits.maxMessage` bytes.
+        MessageTooBig, before anything is written, for more than `limits.maxMessage` bytes; TypeError for
+        what is neither text nor bytes.
         """
+        if type(message) is bytes:
+            return self._send(_BINARY, message)
         if isinstance(message, str):
-            return self._send(Opcode.TEXT, message.encode())
-        return self._send(Opcode.BINARY, message if type(message) is bytes else bytes(message))
+            return self._send(_TEXT, message.encode())
+        return self._send(_BINARY, _bytes(message))
 
-    def send_text(self, message: str | bytes) -> Awaitable[None]:
+    def send_text(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a text message; bytes must be UTF-8, which is checked: ValueError otherwise."""
-        if isinstance(message, str):
-            return self._send(Opcode.TEXT, message.encode())
-        message.decode()
-        return self._send(Opcode.TEXT, bytes(message))
+        return self._send(_TEXT, message.encode() if isinstance(message, str) else _bytes(message))
 
     def send_binary(self, message: bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a binary message."""
-        return self._send(Opcode.BINARY, bytes(message))
+        return self._send(_BINARY, _bytes(message))
 
     def send_json(self, value: object) -> Awaitable[None]:
         """Send `value` as JSON text; raises TypeError or ValueError where JSON has no such value."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return self._send(Opcode.TEXT, text.encode())
+        return self._send(_TEXT, text.encode())
 
-    def send_block(self, type: Opcode, data: str | bytes, more: bool = False) -> Awaitable[None]:
+    def send_block(
+        self, type: Opcode, data: str | bytes | bytearray | memoryview, more: bool = False
+    ) -> Awaitable[None]:
         """Send one fragment of a message (webSocketSendBlock).
 
         `type` is that of the message, TEXT or BINARY, in every block of it; `more` says that the message
-        goes on with the next block. Raises StateError when a block of another type comes between.
+        goes on with the next block. Raises StateError when a block of another type comes between. A message
+        in blocks is never dropped for a slow peer: `drop_when_slow` does not spare the connection here.
         """
-        self._check_open()
-        payload = data.encode() if isinstance(data, str) else bytes(data)
-        parts = self._outbox.parts
-        size = self._codec.send_block(type, payload, not more, parts)
+        outbox = self._outbox
+        self._check_backlog()
+        payload = data.encode() if isinstance(data, str) else _bytes(data)
+        size = self._codec.send_block(type, payload, not more, outbox.parts)
         if more:
-            self._deferred = self._deferred or []
-            return self._sent(size)
-        self.messages_out += 1
-        # RFC 6455, 5.4: fragments of one message must not be interleaved with another's.
-        deferred, self._deferred = self._deferred, None
-        for frames, frames_size in deferred or ():
-            parts += frames
-            size += frames_size
+            outbox.begin_blocks()
+        else:
             self.messages_out += 1
-        return self._sent(size)
+            outbox.end_blocks()
+        self._queued(size)
+        return SENT if outbox.writable else outbox.room()
 
     def send_close(self, status: int = 1000, reason: str = "") -> Awaitable[None]:
         """Begin the closing handshake (webSocketSendClose); awaiting the result waits for its end.
@@ -140,7 +135,7 @@ class WebSocket(Conversation):
         `reason` has at most 123 bytes of UTF-8. Raises ValueError for a status that may not be sent
         (RFC 6455, 7.4). Does nothing when a Close was sent already.
         """
-        if self.phase == Phase.OPEN:
+        if self.phase == OPEN:
             self._close(Cause.ACTION_CLOSED, status, reason)
         return _UntilClosed(self)
 
@@ -150,10 +145,12 @@ class WebSocket(Conversation):
         `payload` has at most 125 bytes; left out, an unpredictable one is used. Raises `Closed` when the
         connection ends first.
         """
-        self._check_open()
+        self._check_backlog()
         pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._ping(self._host.ping_payload() if payload is None else payload, pong)
         return await pong
+
+    # ---- topics ---------------------------------------------------------------------------------------
 
     def subscribe(self, topic: str) -> None:
         """Hear everything that `host.publish` says on `topic`; one ending in `/*` covers all below it."""
@@ -170,82 +167,18 @@ class WebSocket(Conversation):
         if self._topics is not None:
             self._topics.discard(topic)
 
-    def _send(self, opcode: Opcode, payload: bytes) -> Awaitable[None]:
-        if self.phase != Phase.OPEN:
-            self._check_open()
-        size = self._codec.send_message(opcode, payload, self._outbox.parts)
-        self.messages_out += 1
-        return self._sent(size)
-
-    def _sent(self, size: int) -> Awaitable[None]:
-        if not self._queued(size):
-            self._check_open()
-        outbox = self._outbox
-        return SENT if outbox.writable else outbox.room()
-
-    # ---- receiving, the way of `async for` ------------------------------------------------------------
-
-    async def receive(self) -> Message:
-        """The next message; raises `Closed` once the connection has ended and all before it was taken."""
-        while True:
-            inbox = self._inbox
-            if inbox:
-                event, data = inbox.pop()
-                if self._held and inbox.low:
-                    self._release()
-                if data is not None and event in (Event.MESSAGE, Event.PARTIAL_MESSAGE):
-                    return data
-            elif self.ending is not None:
-                raise Closed(self.ending.code, self.ending.reason)
-            else:
-                await self._wait_for_input()
-
-    async def _wait_for_input(self) -> None:
-        if self._waiter is not None:
-            raise RuntimeError("Two tasks receive from one WebSocket at once: let one of them do it")
-        if self._callback is not None:
-            raise RuntimeError(
-                "This WebSocket has a callback (on_event): messages go there, not to receive()"
-            )
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        try:
-            while True:
-                yield await self.receive()
-        except Closed:
-            return
+    # ---- the end, and deadlines -----------------------------------------------------------------------
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended and its CLOSE event, if there is a callback, was handled."""
-        if self._closed is None:
-            self._closed = asyncio.get_running_loop().create_future()
-            if self.ending is not None and self._consumer is None and not self._inbox:
-                self._closed.set_result(None)
-        await asyncio.shield(self._closed)
-
-    # ---- receiving, the way of callbacks --------------------------------------------------------------
-
-    def on_event(self, callback: Callback, arg: Any = None) -> None:
-        """Have `callback(ws, event, data, arg)` called for each event, those that wait already first."""
-        self._callback = callback
-        self._arg = arg
-        self._direct = None
-        if inspect.iscoroutinefunction(callback):
-            self._consume()
-            return
-        while self._inbox:
-            self._call(*self._inbox.pop())
-        if self.ending is None:
-            self._direct = callback
-            if self._held:
-                self._release()
+        await self.closed()
 
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
         """Restart both deadlines, with other lengths in seconds where given (webUpdateDeadline)."""
-        self.keepalive.restart(self._host.now(), inactivity, request)
+        self.keepalive.restart(self._host.clock.now, inactivity, request)
         self._link.touch()
+
+
+def _bytes(data: bytes | bytearray | memoryview) -> bytes:
+    """A copy that nobody changes; TypeError for anything but bytes, also for an int, which bytes() takes."""
+    return data if type(data) is bytes else memoryview(data).tobytes()

@@ -1,0 +1,109 @@
+"""Who is connected: counted against `limits.connections` and `limits.perAddress` (SPEC 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ioto_server.config import Limits
+from ioto_server.http import HttpError
+
+if TYPE_CHECKING:
+    from .http_connection import HttpConnection
+    from .websocket_connection import WebSocketConnection
+
+    Connection: TypeAlias = HttpConnection | WebSocketConnection
+
+# Refused clients that are given the time to read why; more than these are just closed.
+_MOST_REFUSED: Final = 256
+
+
+class Connections:
+    """Every open connection of a process.
+
+    Refused ones do not count: a flood of them leaves the limits to those who are in. An empty address is
+    that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
+    """
+
+    def __init__(self, limits: Callable[[], Limits]) -> None:
+        """Ask `limits` each time: a reload changes them."""
+        self._limits = limits
+        self._admitted: set[Connection] = set()
+        self._refused: set[Connection] = set()
+        self._addresses: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._admitted)
+
+    def all(self) -> list[Connection]:
+        """Everybody, those too who are being refused."""
+        return [*self._admitted, *self._refused]
+
+    def admit(self, connection: HttpConnection) -> HttpError | None:
+        """Count a new connection in; returns the refusal where a limit is reached."""
+        limits = self._limits()
+        if len(self._admitted) >= limits.connections:
+            self._refused.add(connection)
+            return HttpError(
+                503, "The server has limits.connections connections: try again later", close=True
+            )
+        if self.is_crowded(connection.address):
+            connection.address = ""
+            self._refused.add(connection)
+            return _crowded()
+        self._admitted.add(connection)
+        self._count(connection.address)
+        return None
+
+    def is_crowded(self, address: str) -> bool:
+        """Whether an address has as many connections as `limits.perAddress` allows."""
+        return bool(address) and self._addresses[address] >= self._limits().per_address
+
+    def claim(self, connection: HttpConnection, address: str) -> None:
+        """Count an admitted connection for the client that a trusted proxy names. Raises HttpError (503)."""
+        if self.is_crowded(address):
+            raise _crowded()
+        self._release(connection.address)
+        connection.address = address
+        self._count(address)
+
+    def may_linger(self, connection: Connection) -> bool:
+        """Whether a refused client can be waited for."""
+        return connection in self._admitted or len(self._refused) <= _MOST_REFUSED
+
+    def replace(self, old: HttpConnection, new: WebSocketConnection) -> None:
+        """A connection has changed its protocol."""
+        self._admitted.remove(old)
+        self._admitted.add(new)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closed."""
+        if connection in self._admitted:
+            self._admitted.remove(connection)
+            self._release(connection.address)
+        self._refused.discard(connection)
+        if not self._admitted and not self._refused:
+            self._empty.set()
+
+    async def gone(self) -> None:
+        """Wait until nobody is connected."""
+        while self._admitted or self._refused:
+            self._empty.clear()
+            await self._empty.wait()
+
+    def _count(self, address: str) -> None:
+        if address:
+            self._addresses[address] += 1
+
+    def _release(self, address: str) -> None:
+        if address:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
+
+
+def _crowded() -> HttpError:
+    return HttpError(503, "This address has limits.perAddress connections: close one", close=True)

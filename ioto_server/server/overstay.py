@@ -1,0 +1,51 @@
+"""Actions that go on after their connection: for a while they may, then they are cancelled and named."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from ioto_server.session import Action
+
+_log = structlog.get_logger("ioto_server.action")
+
+
+class Overstay:
+    """One task of an action without a connection, on the wheel until it ends."""
+
+    __slots__ = ("_action", "_cancelled", "_grace", "_task", "slot")
+
+    def __init__(self, task: asyncio.Task[Any], action: Action, grace: float) -> None:
+        """`grace` is what it gets to end by itself, and again to heed its cancellation, in seconds."""
+        self.slot = -1
+        self._task = task
+        self._action = action
+        self._grace = grace
+        self._cancelled = False
+
+    def expire(self, now: float) -> float:
+        """Cancel the task; complain if that did not end it either."""
+        if self._task.done():
+            return inf
+        if self._cancelled:
+            _log.error(
+                "action ignores its cancellation",
+                action=self._action.where,
+                prefix=self._action.prefix,
+                hint="let asyncio.CancelledError through; this task stays in memory",
+            )
+            return inf
+        self._cancelled = True
+        self._task.cancel()
+        _log.warning(
+            "action cancelled",
+            action=self._action.where,
+            prefix=self._action.prefix,
+            why="its connection ended longer ago than timeouts.close",
+            hint="return when web.wait() does or Closed is raised",
+        )
+        return now + self._grace

@@ -1,0 +1,289 @@
+"""What an action is told of its WebSocket: by a callback, by an async callback, or when it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from .errors import Closed
+from .events import Event
+from .inbox import Inbox
+
+if TYPE_CHECKING:
+    from .ending import Ending
+    from .host import Host
+
+Message = str | bytes
+Callback = Callable[..., Any]
+
+# A callback that holds the loop for longer than this, in seconds, is named in a warning (SPEC 6).
+HOLDS_THE_LOOP: Final = 0.1
+
+_log = structlog.get_logger("ioto_server.websocket")
+
+
+def _ignore(_websocket: object, _event: Event, _data: object, _arg: object) -> None:
+    """The callback of an action that waits without one: messages are read and dropped."""
+
+
+def _is_async(callback: Callback) -> bool:
+    call = getattr(callback, "__call__", None)  # noqa: B004  # an object may have an async __call__
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(call)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is to end, and not something it waited for that was given up."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Delivery:
+    """The action's side of a WebSocket: events in order, and one that waits for them at a time.
+
+    A plain callback is called at once, in the midst of reading. For everything else events wait in an inbox,
+    which tells the reader to pause when it is full.
+    """
+
+    __slots__ = (
+        "_arg",
+        "_asked",
+        "_callback",
+        "_consumer",
+        "_direct",
+        "_finished",
+        "_held",
+        "_host",
+        "_inbox",
+        "_told",
+        "_waiter",
+        "ending",
+        "path",
+        "peer",
+    )
+
+    def __init__(self, host: Host, path: str, peer: str) -> None:
+        self.path = path
+        self.peer = peer
+        self.ending: Ending | None = None
+        self._host = host
+        self._callback: Callback | None = None
+        # The callback again, where it is a plain one and may be called in the midst of reading.
+        self._direct: Callback | None = None
+        self._arg: Any = None
+        self._inbox: Inbox | None = None
+        # Somebody has called receive().
+        self._asked = False
+        # ERROR and CLOSE have been emitted.
+        self._told = False
+        # Reading is paused because the inbox is full.
+        self._held = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._consumer: asyncio.Task[None] | None = None
+        self._finished: list[asyncio.Future[int]] | None = None
+
+    # ---- by callback ----------------------------------------------------------------------------------
+
+    def on_event(self, callback: Callback, arg: Any = None) -> None:
+        """Have `callback(ws, event, data, arg)` called for each event, those that wait already first."""
+        self._callback = callback
+        self._arg = arg
+        self._direct = None
+        if _is_async(callback):
+            self._consume()
+        else:
+            while self._inbox:
+                self._call(*self._pop(self._inbox))
+            self._inbox = None
+            self._direct = callback
+        if self.ending is not None and not self._told:
+            self._tell_end(self.ending)
+
+    def _emit(self, event: Event, data: str | bytes | None) -> None:
+        """Tell the action, at once where it has a plain callback, else through the inbox."""
+        if self._direct is not None:
+            self._call(event, data)
+            return
+        if self._inbox is None:
+            self._inbox = Inbox()
+        self._inbox.push(event, data)
+        if self._callback is not None:
+            self._consume()
+        else:
+            self._wake()
+
+    def _call(self, event: Event, data: str | bytes | None) -> None:
+        callback = self._direct or self._callback
+        assert callback is not None
+        begun = monotonic()
+        try:
+            result = callback(self, event, data, self._arg)
+            if result is not None:
+                self._check_result(result)
+        except Closed:
+            pass
+        except (Exception, asyncio.CancelledError) as error:
+            self.failed(error)
+        if monotonic() - begun > HOLDS_THE_LOOP:
+            self._holds_the_loop(monotonic() - begun)
+
+    def _check_result(self, result: object) -> None:
+        """A plain callback may return anything, what `ws.send` gave it, say, but nobody runs a coroutine."""
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(
+                f"The callback {self._callback!r} is called like a plain function and returned a coroutine: "
+                "give on_event() the `async def` function itself"
+            )
+
+    def _holds_the_loop(self, seconds: float) -> None:
+        code = getattr(self._direct, "__code__", None)
+        _log.warning(
+            "callback held the loop",
+            callback=getattr(self._direct, "__qualname__", repr(self._direct)),
+            where=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
+            milliseconds=round(seconds * 1000),
+            path=self.path,
+            hint="every connection of this process waited; do less in it, or move the work to a thread",
+        )
+
+    # ---- by async callback ----------------------------------------------------------------------------
+
+    def _consume(self) -> None:
+        """See to it that a task hands the inbox to the async callback, one event at a time, in order."""
+        if self._consumer is None and self._inbox:
+            self._consumer = self._host.create_task(self._consume_inbox())
+
+    async def _consume_inbox(self) -> None:
+        inbox = self._inbox
+        assert inbox is not None
+        try:
+            # A plain callback that has replaced this one has taken what was left.
+            while inbox and self._direct is None:
+                callback = self._callback
+                assert callback is not None
+                event, data = self._pop(inbox)
+                try:
+                    await callback(self, event, data, self._arg)
+                except Closed:
+                    pass
+                except asyncio.CancelledError as error:
+                    if _is_cancelled():
+                        raise
+                    self.failed(error)
+                except Exception as error:
+                    self.failed(error)
+        finally:
+            self._consumer = None
+        if self.ending is not None:
+            self._finish()
+
+    # ---- when it asks ---------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next message; raises `Closed` once the connection has ended and all before it was taken."""
+        if not self._asked:
+            self._asked = True
+            if self._callback is None:
+                # A wait() before this had messages dropped, as nobody asked for them.
+                self._direct = None
+        while True:
+            inbox = self._inbox
+            if inbox:
+                event, data = self._pop(inbox)
+                if data is not None and (event is Event.MESSAGE or event is Event.PARTIAL_MESSAGE):
+                    return data
+            elif self.ending is not None:
+                raise Closed(self.ending.code, self.ending.reason)
+            else:
+                await self._wait_for_input()
+
+    async def _wait_for_input(self) -> None:
+        if self._waiter is not None:
+            raise RuntimeError("Two tasks receive from one WebSocket at once: let one of them do it")
+        if self._callback is not None:
+            raise RuntimeError(
+                "This WebSocket has a callback (on_event): messages go there, not to receive()"
+            )
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        try:
+            while True:
+                yield await self.receive()
+        except Closed:
+            return
+
+    def _pop(self, inbox: Inbox) -> tuple[Event, str | bytes | None]:
+        """Take an event, and let reading go on where that makes room enough."""
+        item = inbox.pop()
+        if self._held and inbox.low:
+            self._release()
+        if not inbox:
+            self._recount()
+        return item
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # ---- the end --------------------------------------------------------------------------------------
+
+    def closed(self) -> asyncio.Future[int]:
+        """A future of what `Web.wait()` gives: done when the connection has ended and CLOSE was handled."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if self._finished is None:
+            self._finished = []
+        self._finished.append(future)
+        if self.ending is not None and self._consumer is None and not (self._callback and self._inbox):
+            self._finish()
+        return future
+
+    def discard_unasked(self) -> None:
+        """Read and drop messages if neither a callback nor a `receive()` asks for them."""
+        if self._callback is None and not self._asked:
+            self._direct = _ignore
+            while self._inbox:
+                self._pop(self._inbox)
+            self._inbox = None
+
+    def _tell_end(self, ending: Ending) -> None:
+        """The outcome is known: ERROR if it is one, then CLOSE, then let those go on who wait for it."""
+        if self._callback is not None:
+            self._told = True
+            if ending.error_message:
+                self._emit(Event.ERROR, ending.error_message)
+            self._emit(Event.CLOSE, ending.reason)
+        else:
+            self._wake()
+        if self._consumer is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        assert self.ending is not None
+        finished, self._finished = self._finished, None
+        for future in finished or ():
+            if not future.done():
+                future.set_result(self.ending.value)
+
+    # ---- from the other half --------------------------------------------------------------------------
+
+    def failed(self, error: BaseException) -> None:
+        """The action raised `error`."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Go on reading."""
+        raise NotImplementedError
+
+    def _recount(self) -> None:
+        """Report to `limits.memory` what is held now."""
+        raise NotImplementedError
