@@ -13,16 +13,16 @@ from tests.support import REPOSITORY
 PACKAGE = REPOSITORY / "ioto_server"
 
 # From the top of the house down: a room imports only rooms below it.
-ROOMS = ("cli", "daemon", "server", "plugins", "session", "http", "websocket", "config")
+ROOMS = ("cli", "daemon", "testing", "server", "plugins", "session", "client", "http", "websocket", "config")
 ALONE = ("websocket", "config")
-SANS_IO = ("websocket", "config")
+SANS_IO = ("client", "websocket", "config")
 
 SOCKET_MODULES = {"socket", "ssl", "select", "selectors", "socketserver", "uvloop"}
 CLOCK_MODULES = {"time", "asyncio", "threading", "signal"}
 # `check` reads certificates before anything is started; the sockets they serve are the server's.
 MAY_READ_CERTIFICATES = "config"
 TIMER_CALLS = {"call_later", "call_at", "sleep", "wait_for", "timeout", "timeout_at"}
-TIMERLESS = ("plugins", "session", "http", "websocket", "config")
+TIMERLESS = ("plugins", "session", "client", "http", "websocket", "config")
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
