@@ -85,6 +85,7 @@ $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
 $(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "Installing ioto-server and what its tests need into $(VENV)"
 	@$(PIP) install --editable '.[test,lint]'
+	@rm -rf .mypy_cache # it remembers packages that were missing before
 	@touch $(VENV)/.installed $@
 
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
