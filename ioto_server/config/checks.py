@@ -7,7 +7,8 @@ is a setting without effect, or one that is rarely meant.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ioto_server.config.checks_files import check_folders, check_sockets
 from ioto_server.config.checks_tls import check_tls
@@ -16,7 +17,7 @@ from ioto_server.config.problems import Problem
 from ioto_server.config.values import show_duration, show_size
 from ioto_server.config.view import View
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def cross_check(view: View) -> list[Problem]:
@@ -39,7 +40,7 @@ def cross_check(view: View) -> list[Problem]:
 def _frames(view: View) -> Iterator[Problem]:
     limits = view.config.limits
     if view.node("limits.maxFrame") and limits.max_frame > limits.max_message:
-        message = view.written("limits.maxMessage", limits.max_message)
+        message = view.written("limits.maxMessage", limits.max_message, "limits.maxFrame")
         yield view.warn(
             "limits.maxFrame",
             f"is more than {message}, so no frame can ever be that large",
@@ -56,7 +57,7 @@ def _backlog(view: View) -> Iterator[Problem]:
         relation = "more" if path == "limits.maxBacklog" else "less"
         yield view.warn(
             path,
-            f"is {relation} than {view.written(other, shown)}: one slow client could take it all",
+            f"is {relation} than {view.written(other, shown, path)}: one slow client could take it all",
             "write a maxBacklog that is a small part of memory",
         )
 
@@ -64,7 +65,7 @@ def _backlog(view: View) -> Iterator[Problem]:
 def _ping(view: View) -> Iterator[Problem]:
     ping, inactivity = view.config.web_sockets.ping, view.config.timeouts.inactivity
     if math.isfinite(ping) and ping >= inactivity:
-        written = view.written("timeouts.inactivity", show_duration(inactivity))
+        written = view.written("timeouts.inactivity", show_duration(inactivity), "webSockets.ping")
         yield view.warn(
             "webSockets.ping",
             f"is not less than {written}: quiet WebSockets are closed before a ping is sent",
@@ -83,41 +84,40 @@ def _endpoints(view: View) -> Iterator[Problem]:
             yield view.problem(
                 "metrics.listen", "is https, and metrics have no TLS", "write 'http://localhost:4101'"
             )
-    for index, (path, endpoint) in enumerate(named):
-        for _, other in named[:index]:
-            if _overlap(endpoint, other):
-                same = "is the same as" if str(endpoint) == str(other) else "takes the same port as"
-                yield view.problem(path, f"{same} {other}", "take one of them out, or choose another port")
-                break
+    bound: dict[int | Path | None, dict[str, Endpoint]] = {}
+    for path, endpoint in named:
+        same = bound.setdefault(endpoint.path or endpoint.port, {})
+        other = next((same[host] for host in _in_the_way(endpoint, same) if host in same), None)
+        if other and (endpoint.path or endpoint.port):
+            relation = "is the same as" if str(endpoint) == str(other) else "takes the same port as"
+            yield view.problem(path, f"{relation} {other}", "take one of them out, or choose another port")
+        same[endpoint.host] = endpoint
         if endpoint.path and endpoint.path == config.control:
             yield view.problem(path, "is the path of the control socket too", "choose another path")
 
 
-def _overlap(one: Endpoint, other: Endpoint) -> bool:
-    """Whether two endpoints cannot be bound at the same time."""
-    if one.path or other.path:
-        return one.path == other.path
-    if one.port != other.port or one.port == 0:
-        return False
-    if one.host == other.host or "" in (one.host, other.host):
-        return True
-    return "localhost" in (one.host, other.host) and {one.host, other.host} <= _LOOPBACK
+def _in_the_way(endpoint: Endpoint, bound: Iterable[str]) -> Iterable[str]:
+    """Name the hosts that cannot be listened at together with this one, on one port."""
+    if endpoint.host == "":
+        return bound
+    if endpoint.host == "localhost":
+        return ("", *_LOOPBACK)
+    return ("", endpoint.host, "localhost") if endpoint.host in _LOOPBACK else ("", endpoint.host)
 
 
 def _routes(view: View) -> Iterator[Problem]:
-    routes = list(view.routes())
-    for index, (path, route) in enumerate(routes):
-        for earlier, other in routes[:index]:
-            if covers(other.match, route.match):
-                line = view.written(earlier + ".match", repr(other.match))
-                yield view.warn(
-                    path,
-                    f"is never reached: {line} takes {_everything(route.match)} before it",
-                    f"move it in front of {earlier}"
-                    if not covers(route.match, other.match)
-                    else "take it out",
-                )
-                break
+    first: dict[str, tuple[str, str]] = {}
+    for index, (path, route) in enumerate(view.routes()):
+        earlier = next((first[pattern] for pattern in _covering(route.match) if pattern in first), None)
+        if earlier:
+            before, match = earlier
+            line = view.written(f"{before}.match", repr(match), path)
+            yield view.warn(
+                path,
+                f"is never reached: {line} takes {_everything(route.match)} before it",
+                "take it out" if match == route.match else f"move it in front of {before}",
+            )
+        first.setdefault(route.match, (path, route.match))
         yield from _route(view, path, index)
 
 
@@ -160,11 +160,18 @@ def _redirects(view: View) -> Iterator[Problem]:
             )
 
 
+def _covering(match: str) -> Iterator[str]:
+    """Give every `match` that takes all paths which this one takes (SPEC 8)."""
+    yield ""
+    for end, character in enumerate(match):
+        if character == "/" and end > 0:
+            yield match[: end + 1]
+    yield match
+
+
 def covers(pattern: str, path: str) -> bool:
-    """Whether a `match` takes every path that another `match`, or a path, stands for (SPEC 8)."""
-    if pattern == "" or pattern == path:
-        return True
-    return pattern.endswith("/") and pattern != "/" and path.startswith(pattern)
+    """Whether a `match` takes a path, or every path of another `match`."""
+    return pattern in _covering(path)
 
 
 def _everything(match: str) -> str:

@@ -100,7 +100,7 @@ def _pair(view: View, tls: Tls) -> Iterator[Problem]:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             hint = "write the key that the certificate was made for"
-            yield view.problem(keyed, f"is not the key of {view.written('tls.certificate', '')}", hint)
+            yield view.problem(keyed, f"is not the key of {view.written('tls.certificate', '', keyed)}", hint)
         elif not _has(tls.certificate, b"-----BEGIN CERTIFICATE-----"):
             hint = "a PEM file has a line -----BEGIN CERTIFICATE-----; openssl x509 converts others"
             yield view.problem("tls.certificate", f"holds no PEM certificate ({tls.certificate})", hint)

@@ -95,11 +95,12 @@ def _below(directive: Directive) -> Iterator[Directive]:
 
 def find(path: str) -> Directive | None:
     """Return the directive of a name in any case; list indexes and a leading `web.` do not matter."""
-    wanted = re.sub(r"\[\d*\]", "", path.lower()).removeprefix("web.")
-    for directive in walk():
-        if directive.path.lower().replace("[]", "") == wanted:
-            return directive
-    return None
+    return _by_name().get(re.sub(r"\[[^\]]*\]", "", path.lower()).removeprefix("web."))
+
+
+@cache
+def _by_name() -> dict[str, Directive]:
+    return {directive.path.lower().replace("[]", ""): directive for directive in walk()}
 
 
 def _directive(path: str, attribute: str, info: FieldInfo) -> Directive:

@@ -16,6 +16,8 @@ ENDPOINT_ALLOWED = (
 
 _URL = re.compile(r"(https?)://(\[[^\[\]/]*\]|[^\[\]/:]*)(?::([0-9]{0,10}))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE | re.ASCII)
+# RFC 1035 2.3.4, as text.
+_LONGEST_HOST = 253
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -75,7 +77,7 @@ def check_host(host: str, scheme: str = "http", port: int | None = None) -> str:
             raise WrongValue(f"has '{host}' where an IPv6 address in brackets is expected") from None
     if not host.isascii():
         raise WrongValue(f"has the host '{host}' with letters outside ASCII", "write it in its xn-- form")
-    if not _HOST.fullmatch(host):
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         raise WrongValue(f"has '{host}' where a host name or address is expected")
     if re.fullmatch(r"[0-9.]+", host):
         try:

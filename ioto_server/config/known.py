@@ -11,6 +11,10 @@ from ioto_server.config.scan import Node
 from ioto_server.config.syntax import nested
 from ioto_server.config.tree import skipped, spell
 
+# Finding a near name takes a while, and after this many nobody looks for typing errors any more.
+_MOST_GUESSES = 40
+_LIST = "`ioto-server explain` lists the directives; a key that begins with _ is skipped in silence"
+
 
 class Known:
     """One pass over the settled tree of one source, collecting problems on the way."""
@@ -18,6 +22,7 @@ class Known:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.legacy: list[tuple[str, str, Node]] = []
+        self.unknown = 0
 
     def keep(self, root: Node) -> Node:
         """Return the tree with nothing but directives in it."""
@@ -62,10 +67,11 @@ class Known:
             self.legacy.append((spell(path), pattern, node))
         else:
             key = str(path[-1])
+            self.unknown += 1
             self.problems.append(
                 node.source.problem(
                     "is not known and has no effect",
-                    meant(key, directives),
+                    meant(key, directives) if self.unknown <= _MOST_GUESSES else _LIST,
                     offset=node.key,
                     path=spell(path),
                     found=key,
@@ -85,4 +91,4 @@ def meant(key: str, directives: dict[str, Directive]) -> str:
     guess = nearest(key, directives)
     if guess:
         return f"did you mean {guess}?"
-    return "`ioto-server explain` lists the directives; a key that begins with _ is skipped in silence"
+    return _LIST

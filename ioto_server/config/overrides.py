@@ -34,7 +34,10 @@ def override(name: str, path: str, text: str, problems: list[Problem]) -> Node |
     The value is JSON5 where it parses as such, and otherwise a text: `5 mins` needs no quotes on a command
     line.
     """
-    source = Source(name, text, is_file=False)
+    source = Source(_printable(name), text, is_file=False)
+    if _printable(path + text) != path + text:
+        problems.append(source.problem("is not UTF-8", "write it in UTF-8", path=_printable(path)))
+        return None
     try:
         keys = _keys(source, path)
         node = _value(source)
@@ -44,6 +47,11 @@ def override(name: str, path: str, text: str, problems: list[Problem]) -> Node |
     for key in reversed(keys):
         node = Node(source, 0, len(text), {key: node}, 0)
     return node
+
+
+def _printable(text: str) -> str:
+    """Put a mark in place of bytes that are no text: arguments and variables may hold any (PEP 383)."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _value(source: Source) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_right
 from pathlib import Path
 from typing import Literal
 
@@ -17,36 +17,38 @@ _EXCERPT = 90
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
-    """A text and what to call it.
+    """A text and what to call it; one that is no file has no lines, and a name like '--set listen'."""
 
-    A source that is no file has a name without a line: '--set limits.maxFrame'.
-    """
-
-    name: str
-    text: str
-    is_file: bool = True
+    def __init__(self, name: str, text: str, *, is_file: bool = True) -> None:
+        self.name = name
+        self.text = text
+        self.is_file = is_file
+        self._lines: list[int] = []
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column of an offset, both from 1, as editors count; (0, 0) when it is no file."""
         if not self.is_file:
             return 0, 0
-        line, start = 1, 0
-        for end in _LINE_END.finditer(self.text, 0, offset):
-            line, start = line + 1, end.end()
-        return line, offset - start + 1
+        start = self._line(offset)
+        return bisect_right(self._lines, start), offset - start + 1
+
+    def _line(self, offset: int) -> int:
+        """Return where the line of an offset begins. Lines are found once: there may be many problems."""
+        if not self._lines:
+            self._lines = [0, *(end.end() for end in _LINE_END.finditer(self.text))]
+        return self._lines[bisect_right(self._lines, offset) - 1]
 
     def excerpt(self, offset: int) -> str:
         """Return the line of an offset with a mark under it; of a long line, the part around it."""
         if not self.is_file:
             return ""
-        start = max((end.end() for end in _LINE_END.finditer(self.text, 0, offset)), default=0)
+        start = self._line(offset)
         end = _LINE_END.search(self.text, offset)
         line = self.text[start : end.start() if end else len(self.text)].rstrip()
         column = offset - start
         cut = max(0, column - _EXCERPT // 2) if len(line) > _EXCERPT else 0
-        lead = len(line[cut:]) - len(line[cut:].lstrip()) if not cut else 0
+        lead = len(line) - len(line.lstrip()) if not cut else 0
         shown = line[cut + lead : cut + _EXCERPT]
         printable = "".join(character if character.isprintable() else " " for character in shown)
         return f"{printable}\n{' ' * (column - cut - lead)}^" if printable else ""

@@ -52,7 +52,7 @@ def quoted(text: str) -> str:
 
 def short(text: str) -> str:
     """Cut a text to what fits into a message, on one line."""
-    line = " ".join(text.split())
+    line = " ".join(text[: 2 * _LONGEST].split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 

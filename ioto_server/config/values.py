@@ -96,12 +96,12 @@ def parse_duration(value: object) -> float:
     """Return a duration in seconds; `math.inf` for 'never'. Raises `WrongValue`. SPEC 2."""
     if isinstance(value, str) and value.strip().lower() in _ENDLESS_TIME:
         return math.inf
-    seconds = float(_amount(value, _TIME_UNITS, "a duration", "'never'"))
+    seconds = _amount(value, _TIME_UNITS, "a duration", "'never'")
     if seconds <= 0:
         raise WrongValue("is not more than 0", "write how long to wait, such as '5 secs', or 'never'")
     if seconds > _LONGEST:
         raise WrongValue("is longer than 100 years", "write 'never'")
-    return seconds
+    return float(seconds)
 
 
 def show_size(number: int) -> int | str:
@@ -166,7 +166,7 @@ def _meant(text: str, units: Mapping[str, float], endless: str) -> str | None:
 
 
 def _other_unit(digits: str, unit: str, units: Mapping[str, float]) -> str:
-    guess = nearest(unit, units)
+    guess = nearest(unit, reversed(list(units)))
     if guess:
         return f"write '{digits} {guess}'"
     # One spelling of each unit: the list in full would bury the message.

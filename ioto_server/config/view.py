@@ -44,14 +44,18 @@ class View:
         node, depth = locate(self.root, wanted)
         return node if depth == len(wanted) else None
 
-    def written(self, path: str, shown: object) -> str:
-        """Say what a directive is and where that is written: "limits.memory ('1MB' in line 3)"."""
+    def written(self, path: str, shown: object, beside: str) -> str:
+        """Say what a directive is and where that is written: "limits.memory ('1MB' in line 3)".
+
+        The file is named where it is not that of the directive `beside`.
+        """
         node = self.node(path)
         if node is None:
             return f"{path} ({shown} by default)"
         line, _ = node.source.place(node.start)
         where = f"in line {line}" if line else f"by {node.source.name}"
-        if line and node.source.name != self.file:
+        near = self.node(beside)
+        if line and node.source.name != (near.source.name if near else self.file):
             where += f" of {node.source.name}"
         return f"{path} ({short(node.text)} {where})"
 

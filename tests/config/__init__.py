@@ -1,0 +1,1 @@
+"""Tests of `ioto_server.config`."""
