@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import ssl
@@ -14,17 +15,19 @@ from typing import Any
 import structlog
 import uvloop
 
-from ioto_server.config import Loaded
+from ioto_server.config import Endpoint, Loaded
 from ioto_server.plugins import PluginError, Plugins
 from ioto_server.server import Listener, ListenError, Server, TlsError, bind, make_context
 from ioto_server.websocket import BUILD
 
 from . import logs
+from .activation import Activation, ActivationError
 from .control import CommandError, Control, bind_control
 from .preflight import route_warnings
 from .reload import Loader, Reloader
 from .signals import StopOrders, on_hangup
 from .status import Status
+from .systemd import Systemd
 
 _log = structlog.get_logger("ioto_server")
 
@@ -42,6 +45,7 @@ class _Ready:
     control: Listener
     tls: ssl.SSLContext | None
     load: Loader
+    systemd: Systemd
 
 
 def run(loaded: Loaded, load: Loader) -> int:
@@ -50,6 +54,9 @@ def run(loaded: Loaded, load: Loader) -> int:
     0 after an orderly stop, 1 when an endpoint cannot be bound or a second signal cut the stop short, 2 when
     the configuration or a plugin cannot be used. Nothing is accepted before everything is ready.
     """
+    # systemd's watchdog ends a stuck process with SIGABRT: its traceback names the action that was at fault.
+    faulthandler.enable()
+    systemd = Systemd.from_environment(os.environ, os.getpid())
     config = loaded.config
     try:
         logs.configure(config.log)
@@ -69,14 +76,22 @@ def run(loaded: Loaded, load: Loader) -> int:
         return MISUSED
     listeners: list[Listener] = []
     try:
-        for endpoint in config.listen:
-            listeners += bind(endpoint)
-        control = bind_control(config.control)
+        activation = Activation(os.environ, os.getpid())
+        handed = [activation.take(endpoint) for endpoint in config.listen]
+        controls = activation.take(Endpoint("unix", path=config.control))
+        activation.check(config.listen)
+        for endpoint, taken in zip(config.listen, handed, strict=True):
+            listeners += taken or bind(endpoint)
+        control = controls[0] if controls else bind_control(config.control)
+    except ActivationError as error:
+        _close(listeners)
+        _complain(str(error))
+        return MISUSED
     except (ListenError, OSError) as error:
         _close(listeners)
         _complain(str(error))
         return FAILED
-    ready = _Ready(Server(config, plugins), listeners, control, tls, load)
+    ready = _Ready(Server(config, plugins), listeners, control, tls, load, systemd)
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
@@ -95,6 +110,9 @@ async def _serve(ready: _Ready) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_unhandled)
     orders = StopOrders(loop)
+    systemd = ready.systemd
+    status = Status(server)
+    systemd.attend(loop, status.line)
     try:
         await server.plugins.start(server.host)
     except PluginError as error:
@@ -104,7 +122,7 @@ async def _serve(ready: _Ready) -> int:
         return MISUSED
     for text in route_warnings(server.config, server.plugins):
         _log.warning("route", problem=text)
-    control = _control(ready, orders, loop)
+    control = _control(ready, status, orders, loop)
     await server.listening.open(ready.listeners, ready.tls)
     await control.open()
     for listener in ready.listeners:
@@ -116,8 +134,11 @@ async def _serve(ready: _Ready) -> int:
         codec=BUILD,
         pid=os.getpid(),
     )
+    systemd.ready(status.line())
     stopped_by = await orders.first
     _log.info("stopping", by=stopped_by, connections=server.connections)
+    timeouts = server.config.timeouts
+    systemd.stopping(timeouts.drain + 2 * timeouts.close)
     stopping = asyncio.ensure_future(server.stop(1001, "Server stopping"))
     await asyncio.wait((stopping, orders.second), return_when=asyncio.FIRST_COMPLETED)
     await control.close()
@@ -129,19 +150,26 @@ async def _serve(ready: _Ready) -> int:
     return OK
 
 
-def _control(ready: _Ready, orders: StopOrders, loop: asyncio.AbstractEventLoop) -> Control:
+def _control(ready: _Ready, status: Status, orders: StopOrders, loop: asyncio.AbstractEventLoop) -> Control:
     """What an operator may ask for, by the control socket or, for a reload, by SIGHUP."""
     server = ready.server
-    status = Status(server)
     reloader = Reloader(server, ready.load, ready.tls, status)
 
     def stop(_request: object) -> dict[str, object]:
         orders.stop("control socket")
         return {"pid": os.getpid(), "connections": server.connections}
 
+    async def reload(_request: object = None) -> dict[str, object]:
+        ready.systemd.reloading()
+        try:
+            return await reloader.reload()
+        finally:
+            # Refused or done, the service is ready as it was: systemd knows no other end of a reload.
+            ready.systemd.ready(status.line())
+
     async def reload_quietly() -> None:
         try:
-            await reloader.reload()
+            await reload()
         except CommandError:
             # The reasons are in the log; a signal has nobody to answer to.
             return
@@ -149,7 +177,7 @@ def _control(ready: _Ready, orders: StopOrders, loop: asyncio.AbstractEventLoop)
     on_hangup(loop, lambda: server.host.create_task(reload_quietly()))
     return Control(
         ready.control,
-        {"status": lambda _request: status.report(), "stop": stop, "reload": reloader.reload},
+        {"status": lambda _request: status.report(), "stop": stop, "reload": reload},
     )
 
 

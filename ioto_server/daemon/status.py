@@ -21,6 +21,11 @@ class Status:
         self.reloads = 0
         self.last_reload = "never"
 
+    def line(self) -> str:
+        """The state in a few words, for `systemctl status`."""
+        server = self._server
+        return f"Connections: {server.connections}, of them WebSockets: {len(server.host.websockets)}"
+
     def report(self) -> dict[str, Any]:
         """The state at this moment, ready for JSON."""
         server = self._server
