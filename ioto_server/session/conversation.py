@@ -277,7 +277,7 @@ class Conversation(Delivery):
         if not outbox.corked:
             outbox.corked = True
             self._host.turn.add(self)
-        elif outbox.queued > HIGH_WATER:
+        if outbox.queued > HIGH_WATER:
             outbox.flush()
         if not outbox.writable:
             self._recount()

@@ -69,6 +69,7 @@ class MemoryLink:
         self.finished = False
         self.lingering = False
         self.aborted = False
+        self.due = NEVER
         self._waiting = bytearray()
         self._paused = False
 
@@ -114,7 +115,7 @@ class MemoryLink:
         self.lingering = True
 
     def touch(self) -> None:
-        pass
+        self.due = self.websocket.next_at()
 
     def abort(self) -> None:
         self.aborted = True
@@ -183,6 +184,7 @@ class Connection:
             self.ws.on_event(callback)
         if begin:
             self.ws.opened()
+            self.link.touch()
 
     @property
     def clock(self) -> Clock:
@@ -242,11 +244,13 @@ class Connection:
     # What the server does
 
     def turn(self, seconds: float) -> None:
-        """Turn the clock in steps of a tenth, asking each time."""
+        """Turn the clock in steps of a tenth; what is due is done, and what that sends leaves."""
         for _ in range(round(seconds * 10)):
             self.clock.now += 0.1
-            if self.ws.next_at() <= self.clock.now:
-                self.ws.expire(self.clock.now)
+            if self.link.due <= self.clock.now:
+                self.link.due = self.ws.expire(self.clock.now)
+                if self.ws._outbox.corked:
+                    self.ws.uncork()
 
     @property
     def outcome(self) -> tuple[str, int, str, bool]:

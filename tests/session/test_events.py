@@ -380,7 +380,7 @@ async def test_something_cancelled_under_an_async_callback_is_a_failure_not_a_st
 
 @in_loop
 async def test_who_waits_without_a_callback_has_messages_dropped() -> None:
-    """Nobody asks for them: they must not fill the inbox and so keep the Close behind them from being read."""
+    """Nobody asks for them: they must not fill the inbox, and keep the Close behind them from being read."""
     one = Connection()
     one.receive(one.frames(*["before"] * 20))
     waited = one.ws.closed()

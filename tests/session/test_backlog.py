@@ -1,0 +1,261 @@
+"""A peer that reads too slowly: what is queued for it is counted, waited for, dropped, or ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ioto_server.session import Closed, Event, WebSocket
+from ioto_server.session.outbox import HIGH_WATER, SENT
+from ioto_server.websocket import MessageTooBig, Opcode, StateError
+
+from .harness import Connection, Told, in_loop, make_host, result, turns
+
+MAX_BACKLOG = 10_000
+
+
+def stuck(**options: Any) -> Connection:
+    """A connection whose kernel takes nothing more, with `limits.maxBacklog` at 10,000 bytes."""
+    one = Connection(make_host(limits={"maxBacklog": MAX_BACKLOG}), callback=Told([]), **options)
+    one.link.room = 0
+    return one
+
+
+def send(one: Connection, size: int) -> None:
+    """Queue one binary message whose frame has `size` bytes (126 to 65,539)."""
+    one.ws.send(bytes(size - 4))
+    one.ws.uncork()
+
+
+@in_loop
+async def test_a_message_is_accepted_while_the_backlog_before_it_is_within_the_limit() -> None:
+    one = stuck()
+    send(one, MAX_BACKLOG - 1000)
+    send(one, 1000)
+    assert one.ws.backlog == MAX_BACKLOG
+    send(one, 50_000)
+    assert one.ws.backlog == MAX_BACKLOG + 50_000
+    with pytest.raises(Closed) as closed:
+        one.ws.send("one too many")
+    assert (closed.value.code, closed.value.reason) == (1008, "Slow consumer")
+    assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+
+
+@in_loop
+async def test_one_message_may_be_larger_than_the_limit() -> None:
+    one = stuck()
+    send(one, 60_000)
+    assert one.ws.state == "open"
+
+
+@in_loop
+async def test_of_a_slow_consumer_only_the_frame_in_progress_leaves_before_the_close() -> None:
+    one = stuck()
+    send(one, 5000)
+    one.link.take(100)
+    send(one, 6000)
+    with pytest.raises(Closed):
+        one.ws.send("one too many")
+    assert one.link.lingering
+    one.link.take()
+    assert one.seen() == [("message", bytes(4996)), ("close", 1008, "Slow consumer")]
+
+
+@in_loop
+async def test_a_slow_consumer_that_is_dropped_for_keeps_its_connection() -> None:
+    one = stuck(drop_when_slow=True)
+    send(one, 9000)
+    send(one, 9000)
+    for _ in range(3):
+        one.ws.send("dropped")
+    one.ws.send_json({"dropped": "too"})
+    assert one.ws.dropped == 4
+    assert one.ws.state == "open"
+    one.link.take()
+    one.ws.send("heard again")
+    await turns()
+    assert [event[1] for event in one.seen()] == [bytes(8996), bytes(8996), "heard again"]
+
+
+@in_loop
+async def test_published_messages_count_and_are_dropped_in_the_same_way() -> None:
+    host = make_host(limits={"maxBacklog": MAX_BACKLOG})
+    closes = Connection(host, callback=Told([]))
+    drops = Connection(host, callback=Told([]), drop_when_slow=True)
+    reads = Connection(host, callback=Told([]))
+    for one in (closes, drops, reads):
+        one.ws.subscribe("news")
+    closes.link.room = drops.link.room = 0
+    for _ in range(4):
+        host.publish("news", bytes(6000))
+        await turns()
+    assert closes.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+    assert (drops.ws.state, drops.ws.dropped) == ("open", 2)
+    assert len(reads.seen()) == 4
+    assert host.publish("news", "x") == 2
+
+
+@in_loop
+async def test_awaiting_a_send_waits_only_while_much_is_unsent() -> None:
+    one = Connection(callback=Told([]))
+    one.link.room = 1000
+    assert one.ws.send(bytes(500)) is SENT
+    one.ws.uncork()
+    one.ws.send(bytes(HIGH_WATER - 100))
+    one.ws.uncork()
+    assert one.ws.backlog <= HIGH_WATER
+    assert one.ws.send("small") is SENT
+    waiting = asyncio.ensure_future(one.ws.send(bytes(60_000)))
+    await turns()
+    assert not waiting.done()
+    one.link.take(30_000)
+    await turns()
+    assert not waiting.done()
+    one.link.take(60_000)
+    await turns()
+    assert waiting.done()
+
+
+@in_loop
+async def test_who_waits_for_room_is_let_go_at_the_end() -> None:
+    one = Connection(callback=Told([]))
+    one.link.room = 0
+    waiting = asyncio.ensure_future(one.ws.send(bytes(100_000)))
+    await turns()
+    assert not waiting.done()
+    one.ws.lost(None)
+    await result(waiting)
+
+
+@in_loop
+async def test_a_message_over_max_message_is_refused_before_anything_is_written() -> None:
+    one = Connection(make_host(limits={"maxMessage": 100}), callback=Told([]))
+    with pytest.raises(MessageTooBig):
+        one.ws.send(bytes(101))
+    one.ws.send(bytes(100))
+    await turns()
+    assert one.seen() == [("message", bytes(100))]
+    assert one.ws.messages_out == 1
+
+
+@pytest.mark.parametrize("wrong", [5, None, 1.5, ["text"], object()])
+@in_loop
+async def test_what_is_neither_text_nor_bytes_is_a_type_error(wrong: Any) -> None:
+    """`bytes(5)` would be five zero bytes."""
+    one = Connection(callback=Told([]))
+    for refuse in (one.ws.send, one.ws.send_binary, one.ws.send_text):
+        with pytest.raises(TypeError):
+            refuse(wrong)
+    await turns()
+    assert one.link.writes == []
+
+
+@in_loop
+async def test_every_kind_of_bytes_is_sent_as_it_is_now() -> None:
+    one = Connection(callback=Told([]))
+    changing = bytearray(b"before")
+    one.ws.send(changing)
+    one.ws.send(memoryview(b"abcdef")[::2])
+    changing[:] = b"after!"
+    one.ws.send_text(b"text")
+    with pytest.raises(ValueError, match="UTF-8"):
+        one.ws.send_text(b"\xff")
+    await turns()
+    assert one.seen() == [("message", b"before"), ("message", b"ace"), ("message", "text")]
+
+
+# Messages in blocks
+
+
+@in_loop
+async def test_topics_wait_until_a_message_in_blocks_is_complete() -> None:
+    host = make_host()
+    one = Connection(host, callback=Told([]))
+    one.ws.subscribe("news")
+    one.ws.send_block(Opcode.TEXT, "first ", more=True)
+    host.publish("news", "between")
+    one.receive(one.ping(b"may pass"))
+    one.ws.send_block(Opcode.TEXT, "second")
+    host.publish("news", "after")
+    await turns()
+    assert one.seen() == [
+        ("pong", b"may pass"),
+        ("message", "first second"),
+        ("message", "between"),
+        ("message", "after"),
+    ]
+    assert one.ws.messages_out == 3
+
+
+@in_loop
+async def test_what_waits_for_a_message_in_blocks_counts_as_backlog() -> None:
+    host = make_host(limits={"maxBacklog": MAX_BACKLOG})
+    one = Connection(host, callback=Told([]))
+    one.ws.subscribe("news")
+    one.ws.send_block(Opcode.TEXT, "never ended ", more=True)
+    await turns()
+    for _ in range(3):
+        host.publish("news", bytes(6000))
+    assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+
+
+@in_loop
+async def test_a_message_cannot_come_between_blocks() -> None:
+    one = Connection(callback=Told([]))
+    one.ws.send_block(Opcode.BINARY, b"one", more=True)
+    with pytest.raises(StateError):
+        one.ws.send("between")
+    with pytest.raises(StateError):
+        one.ws.send_block(Opcode.TEXT, "of another type")
+    one.ws.send_block(Opcode.BINARY, b"two")
+    await turns()
+    assert one.seen() == [("message", b"onetwo")]
+
+
+@in_loop
+async def test_a_block_for_a_slow_consumer_ends_the_connection_even_where_messages_are_dropped() -> None:
+    one = stuck(drop_when_slow=True)
+    one.ws.send_block(Opcode.BINARY, bytes(20_000), more=True)
+    one.ws.uncork()
+    with pytest.raises(Closed):
+        one.ws.send_block(Opcode.BINARY, b"rest")
+    assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+
+
+# Control frames
+
+
+@in_loop
+async def test_of_many_pings_to_a_full_link_the_last_is_answered() -> None:
+    one = stuck()
+    send(one, 1000)
+    for number in range(1000):
+        one.receive(one.ping(b"%d" % number))
+    assert one.ws.backlog == 1000
+    one.link.take()
+    assert one.seen() == [("message", bytes(996)), ("pong", b"999")]
+
+
+@in_loop
+async def test_pings_of_an_author_are_bounded_like_messages() -> None:
+    one = stuck()
+    send(one, MAX_BACKLOG + 1)
+    with pytest.raises(Closed):
+        await one.ws.ping()
+    assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+
+
+@in_loop
+async def test_a_callback_that_floods_is_stopped_at_the_limit() -> None:
+    def flood(ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        if event is Event.MESSAGE:
+            for _ in range(1000):
+                ws.send(bytes(50_000))
+
+    one = Connection(make_host(limits={"maxBacklog": "1MB"}), callback=flood)
+    one.link.room = 500_000
+    one.receive(one.frames("go"))
+    assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
+    assert one.ws.messages_out < 35

@@ -1,0 +1,180 @@
+"""`limits.memory`: one account for all, the largest holder ends with 1013 (SPEC 5)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ioto_server.session import Host
+from ioto_server.session.memory import SMALL, Memory
+
+from .harness import Connection, Told, in_loop, make_host, turns
+
+LIMIT = 100_000
+
+
+def small() -> Host:
+    return make_host(limits={"memory": LIMIT, "maxBacklog": "unlimited"})
+
+
+def half_a_message(one: Connection, size: int) -> None:
+    """The peer sends `size` bytes of a message that is longer."""
+    one.receive(one.frames(bytes(131_072))[: size + 14])
+
+
+@in_loop
+async def test_nothing_is_counted_of_what_passes_through() -> None:
+    host = small()
+    one = Connection(host, callback=Told([]))
+    one.receive(one.frames(bytes(50_000), "x"))
+    one.ws.send(bytes(50_000))
+    await turns()
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_partial_messages_count_until_they_are_complete() -> None:
+    host = small()
+    one = Connection(host, callback=Told([]))
+    message = one.frames(bytes(60_000))
+    one.receive(message[:50_000])
+    assert 49_000 < host.memory.total <= 50_000
+    one.receive(message[50_000:])
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_what_is_read_ahead_counts_until_it_is_taken() -> None:
+    host = small()
+    one = Connection(host)
+    one.receive(one.frames(bytes(30_000), "x"))
+    assert host.memory.total >= 30_000
+    await one.ws.receive()
+    await one.ws.receive()
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_backlogs_count_until_they_have_left() -> None:
+    host = small()
+    one = Connection(host, callback=Told([]))
+    one.link.room = 10_000
+    one.ws.send(bytes(80_000))
+    await turns()
+    assert host.memory.total == one.ws.backlog == 70_010
+    one.link.take(30_000)
+    one.link.take(70_000)
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_the_largest_holder_is_closed_with_1013_the_others_stay() -> None:
+    host = small()
+    small_one, large, late = (Connection(host, callback=Told([])) for _ in range(3))
+    half_a_message(small_one, 30_000)
+    half_a_message(large, 60_000)
+    assert large.ws.state == "open"
+    half_a_message(late, 20_000)
+    assert large.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
+    assert large.seen() == [("close", 1013, "Over limits.memory")]
+    assert (small_one.ws.state, late.ws.state) == ("open", "open")
+    assert host.memory.total < LIMIT
+
+
+@in_loop
+async def test_as_many_are_closed_as_it_takes() -> None:
+    host = small()
+    ones = [Connection(host, callback=Told([])) for _ in range(10)]
+    for one in ones:
+        half_a_message(one, 9_000)
+    last = Connection(host, callback=Told([]))
+    half_a_message(last, 90_000)
+    assert last.ws.ending is not None
+    assert all(one.ws.state == "open" for one in ones)
+    host.memory.limit = 50_000
+    half_a_message(Connection(host, callback=Told([])), 5000)
+    assert sum(one.ws.state == "open" for one in ones) == 5
+
+
+@in_loop
+async def test_a_reader_that_lags_gives_up_what_it_has_not_taken() -> None:
+    host = small()
+    one = Connection(host)
+    one.receive(one.frames(bytes(LIMIT + 1)))
+    assert one.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_a_backlog_is_given_up_but_for_what_is_half_sent() -> None:
+    host = small()
+    one = Connection(host, callback=Told([]))
+    one.link.room = 1000
+    one.ws.send(bytes(21_000))
+    await turns()
+    while one.ws.state == "open":
+        one.ws.send(bytes(10_000))
+        await turns()
+    assert one.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
+    assert one.link.lingering
+    assert host.memory.total == one.link.unsent() <= 20_100
+    one.link.take()
+    assert one.seen() == [("message", bytes(21_000)), ("close", 1013, "Over limits.memory")]
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_those_who_were_closed_may_hold_a_quarter_together_then_they_are_dropped() -> None:
+    host = small()
+    ones = [Connection(host, callback=Told([])) for _ in range(8)]
+    for one in ones:
+        one.link.room = 0
+        one.ws.send(bytes(14_000))
+        one.ws.uncork()
+    assert sum(one.ws.state == "open" for one in ones) == 6
+    assert sum(one.link.lingering for one in ones) == 2
+    assert sum(one.link.aborted for one in ones) == 1
+    assert host.memory.total <= LIMIT
+
+
+@in_loop
+async def test_a_slow_peer_that_is_being_closed_is_dropped() -> None:
+    host = small()
+    one = Connection(host, callback=Told([]))
+    one.link.room = 0
+    one.ws.send(bytes(90_000))
+    one.ws.send_close(4000, "over")
+    await turns()
+    half_a_message(Connection(host, callback=Told([])), 40_000)
+    assert one.link.aborted
+    assert one.outcome == ("over limits.memory", 4000, "over", False)
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.held = 0
+
+    def relieve(self) -> None:
+        raise AssertionError("nobody is to be relieved")
+
+    abandon = relieve
+
+
+def test_what_is_small_is_not_counted() -> None:
+    memory = Memory(10_000)
+    one = Holder()
+    memory.hold(one, SMALL - 1)
+    assert (memory.total, len(memory)) == (0, 0)
+    memory.hold(one, SMALL)
+    assert (memory.total, len(memory)) == (SMALL, 1)
+    memory.hold(one, 5)
+    assert (memory.total, len(memory)) == (0, 0)
+
+
+def test_a_loop_is_not_needed_to_count() -> None:
+    """The account is arithmetic; only connections know loops."""
+    memory = Memory(10_000)
+    memory.hold(Holder(), 10_000)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        assert memory.total == 10_000
