@@ -7,14 +7,13 @@ daemon does not load them: `check`, `explain`, `schema`, `reference`, `shipped`,
 from ioto_server.config.diff import Change, Changes, diff
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
-from ioto_server.config.model import (
+from ioto_server.config.model import Config, Redirect, Route
+from ioto_server.config.problems import ConfigError, Problem
+from ioto_server.config.sections import (
     Compress,
-    Config,
     Limits,
     Log,
     Metrics,
-    Redirect,
-    Route,
     Timeouts,
     Tls,
     Topics,
@@ -22,7 +21,6 @@ from ioto_server.config.model import (
     Verify,
     WebSockets,
 )
-from ioto_server.config.problems import ConfigError, Problem
 from ioto_server.config.values import UNLIMITED
 
 __all__ = [

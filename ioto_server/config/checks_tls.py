@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ioto_server.config.model import Tls
 from ioto_server.config.problems import Problem
+from ioto_server.config.sections import Tls
 from ioto_server.config.validity import read_validity
 from ioto_server.config.view import View
 

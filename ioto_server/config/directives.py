@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from ioto_server.config.fields import Section
 from ioto_server.config.grammar import Grammar, Many, Words
-from ioto_server.config.model import Config, Section
+from ioto_server.config.model import Config
 
 Shape = Literal["value", "list", "table", "object", "objects"]
 

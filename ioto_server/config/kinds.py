@@ -105,7 +105,9 @@ _duration = _grammar(
 _file = _grammar(_PATH_ALLOWED, readers.path)
 _documents = _grammar(_DOCUMENTS_ALLOWED, readers.documents, show=readers.show_documents)
 _location = _grammar(_LOCATION_ALLOWED, readers_http.location)
-_url_path = _grammar("a path beginning with '/'", readers_http.url_path)
+_url_path = _grammar(
+    "a path beginning with '/'", readers_http.url_path, {"type": "string", "pattern": "^/[^?#]*$"}
+)
 _cache = _grammar(
     "how long browsers may keep it ('1 day', 'forever'), false for not at all, or a Cache-Control text",
     readers_http.cache,
@@ -154,7 +156,14 @@ Workers = Annotated[
     ),
 ]
 
-Listen = Annotated[Endpoint, _grammar(ENDPOINT_ALLOWED, readers.endpoint)]
+Listen = Annotated[
+    Endpoint,
+    _grammar(
+        ENDPOINT_ALLOWED,
+        readers.endpoint,
+        {"type": "string", "pattern": "^([Hh][Tt][Tt][Pp][Ss]?://|unix:.)"},
+    ),
+]
 HostName = Annotated[
     str | None, _optional(_grammar("a host name such as 'device.example.com'", readers.host_name))
 ]
@@ -173,7 +182,9 @@ Broker = Annotated[
 Match = Annotated[
     str,
     _grammar(
-        "a path: '/x/' for everything below, '/x' for that path alone, '' for every path", readers_http.match
+        "a path: '/x/' for everything below, '/x' for that path alone, '' for every path",
+        readers_http.match,
+        {"type": "string", "pattern": "^(/[^?#]*)?$"},
     ),
 ]
 UrlPath = Annotated[str, _url_path]

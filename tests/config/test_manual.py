@@ -190,6 +190,9 @@ def test_the_reference_has_every_directive_with_its_help_default_and_anchor() ->
 # The schema
 
 
+ENDPOINT = "^([Hh][Tt][Tt][Pp][Ss]?://|unix:.)"
+
+
 def resolve(path: str) -> dict[str, Any]:
     found = schema()
     for key in path.split("."):
@@ -213,8 +216,8 @@ def test_the_schema_has_every_directive_with_help_and_default() -> None:
 
 def test_the_schema_takes_one_value_for_a_list_and_blocks_that_are_off() -> None:
     assert resolve("listen")["anyOf"] == [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {"type": "string", "pattern": ENDPOINT},
+        {"type": "array", "items": {"type": "string", "pattern": ENDPOINT}, "minItems": 1},
     ]
     assert schema()["patternProperties"] == {"^_": True}
     assert schema()["additionalProperties"] is False
@@ -228,6 +231,8 @@ def test_the_schema_takes_one_value_for_a_list_and_blocks_that_are_off() -> None
         ("timeouts.parse", ["5 secs", "1min", "never"], ["-5 secs", "", "1h30m"]),
         ("limits.connections", ["100", "unlimited"], ["1.5", "10K"]),
         ("log.show", ["", "Hh"], ["headers"]),
+        ("metrics.path", ["/", "/metrics"], ["metrics", "/a?b"]),
+        ("metrics.listen", ["http://:1", "unix:x", "HTTP://x"], ["localhost:1", "/run/x", "ws://x", "unix:"]),
     ],
 )
 def test_the_patterns_of_the_schema(path: str, good: list[str], bad: list[str]) -> None:
