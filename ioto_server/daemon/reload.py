@@ -18,7 +18,16 @@ import structlog
 from ioto_server.config import Config, ConfigError, Loaded
 from ioto_server.config.diff import diff
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.server import Listener, ListenError, Server, TlsError, bind, configure, make_context
+from ioto_server.server import (
+    FileReceiver,
+    Listener,
+    ListenError,
+    Server,
+    TlsError,
+    bind,
+    configure,
+    make_context,
+)
 
 from . import logs
 from .control import CommandError
@@ -57,7 +66,7 @@ class Reloader:
         async with self._turn:
             try:
                 answer = await self._reload()
-            except (ConfigError, PluginError, TlsError, ListenError) as error:
+            except (ConfigError, PluginError, TlsError, ListenError, OSError) as error:
                 self._status.last_reload = f"refused: {error}"
                 _log.error("reload refused", why=str(error))
                 trace = getattr(error, "trace", "")
@@ -94,6 +103,7 @@ class Reloader:
             bound = bind(endpoint)
             listeners += bound
             undo.callback(_unbind, bound)
+        await asyncio.to_thread(FileReceiver(config).prepare)
         plugins = server.plugins
         if not plugins.is_current(config.actions):
             plugins = await asyncio.to_thread(Plugins.load, config.actions)

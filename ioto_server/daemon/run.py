@@ -17,7 +17,7 @@ import uvloop
 
 from ioto_server.config import Endpoint, Loaded
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.server import Listener, ListenError, Server, TlsError, bind, make_context
+from ioto_server.server import FileReceiver, Listener, ListenError, Server, TlsError, bind, make_context
 from ioto_server.websocket import BUILD
 
 from . import logs
@@ -73,6 +73,11 @@ def run(loaded: Loaded, load: Loader) -> int:
         return MISUSED
     except TlsError as error:
         _complain(str(error))
+        return MISUSED
+    try:
+        FileReceiver(config).prepare()
+    except OSError as error:
+        _complain(f"routes: the folder for uploads cannot be made: {error}; name another in `documents`")
         return MISUSED
     listeners: list[Listener] = []
     try:

@@ -3,5 +3,15 @@
 from .listener import Listener, ListenError, bind
 from .server import Server
 from .tls import TlsError, configure, make_context
+from .uploads import FileReceiver
 
-__all__ = ["ListenError", "Listener", "Server", "TlsError", "bind", "configure", "make_context"]
+__all__ = [
+    "FileReceiver",
+    "ListenError",
+    "Listener",
+    "Server",
+    "TlsError",
+    "bind",
+    "configure",
+    "make_context",
+]

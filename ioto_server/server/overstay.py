@@ -17,11 +17,12 @@ _log = structlog.get_logger("ioto_server.action")
 class Overstay:
     """One task of an action without a connection, on the wheel until it ends."""
 
-    __slots__ = ("_action", "_cancelled", "_grace", "_task", "slot")
+    __slots__ = ("_action", "_cancelled", "_grace", "_task", "slot", "until")
 
-    def __init__(self, task: asyncio.Task[Any], action: Action, grace: float) -> None:
+    def __init__(self, task: asyncio.Task[Any], action: Action, now: float, grace: float) -> None:
         """`grace` is what it gets to end by itself, and again to heed its cancellation, in seconds."""
         self.slot = -1
+        self.until = now + grace
         self._task = task
         self._action = action
         self._grace = grace
@@ -31,6 +32,8 @@ class Overstay:
         """Cancel the task; complain if that did not end it either."""
         if self._task.done():
             return inf
+        if now < self.until:
+            return self.until
         if self._cancelled:
             _log.error(
                 "action ignores its cancellation",
@@ -40,6 +43,7 @@ class Overstay:
             )
             return inf
         self._cancelled = True
+        self.until = now + self._grace
         self._task.cancel()
         _log.warning(
             "action cancelled",
@@ -48,4 +52,4 @@ class Overstay:
             why="its connection ended longer ago than timeouts.close",
             hint="return when web.wait() does or Closed is raised",
         )
-        return now + self._grace
+        return self.until

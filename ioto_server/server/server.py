@@ -25,6 +25,7 @@ from .listening import Listening
 from .overstay import Overstay
 from .peer import Peer, forwarded
 from .settings import READ_BUFFER
+from .uploads import METHODS, FileReceiver
 from .wheel import TICK, Wheel
 
 # A stop tells this many peers in one turn of the loop, so that the others' Closes are read in between.
@@ -50,6 +51,7 @@ class Server:
         self.listening = Listening(lambda scheme: HttpConnection(self, scheme))
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
+        self._uploads = FileReceiver(config)
         self.clients = Connections(lambda: self.config.limits)
         self._ticking: asyncio.TimerHandle | None = None
         self._returned = partial(self._leave, plugins)
@@ -62,6 +64,7 @@ class Server:
         self.host.configure(config)
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
+        self._uploads = FileReceiver(config)
         if plugins is not self.plugins:
             old, self.plugins = self.plugins, plugins
             self._returned = partial(self._leave, plugins)
@@ -132,8 +135,8 @@ class Server:
     def outlived(self, task: asyncio.Task[Any] | None, action: Action | None) -> None:
         """A connection is gone: its action has `timeouts.close` to notice."""
         if task is not None and action is not None and not task.done():
-            grace = self.config.timeouts.close
-            self.wheel.schedule(Overstay(task, action, grace), self.wheel.now + grace)
+            overstay = Overstay(task, action, self.wheel.now, self.config.timeouts.close)
+            self.wheel.schedule(overstay, overstay.until)
 
     def _tick(self) -> None:
         self._ticking = None
@@ -154,7 +157,8 @@ class Server:
             if match.kind == "action":
                 self._act(connection, exchange, match)
             elif match.kind == "file":
-                self._files.send(exchange, match, self.host)
+                handler = self._uploads.receive if request.method in METHODS else self._files.send
+                handler(exchange, match, self.host)
             elif match.kind == "redirect":
                 self._redirect(exchange, match)
             else:

@@ -36,6 +36,9 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         """Send the 101, tell the WebSocket that it is open, then hand it what the client sent early."""
         self._websocket = websocket
         self._transport.write(head)
+        if self._transport.get_write_buffer_size():
+            # Answers to pipelined requests are still on their way: the transport tells of that only once.
+            websocket.paused_writing()
         websocket.opened()
         rest, self._rest = self._rest, b""
         if rest:

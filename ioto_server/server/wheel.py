@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import ceil, inf
 from typing import Final, Protocol
 
+import structlog
+
 TICK: Final = 0.1
 _SLOTS: Final = 1024
 
@@ -14,6 +16,8 @@ _MOST: Final = 2 * TICK
 # The `slot` of what is being called in this turn.
 _DUE: Final = -2
 
+_log = structlog.get_logger("ioto_server.server")
+
 
 class Timed(Protocol):
     """What the wheel turns for. `slot` belongs to the wheel; it is -1 outside of it."""
@@ -21,7 +25,10 @@ class Timed(Protocol):
     slot: int
 
     def expire(self, now: float) -> float:
-        """Do what is due at `now`; return when to be asked again, `inf` for never."""
+        """Do what is due at `now`, if anything is; return when to be asked again, `inf` for never.
+
+        A deadline that is more than a hundred seconds off is asked on the way, too.
+        """
 
 
 class Wheel:
@@ -29,8 +36,7 @@ class Wheel:
 
     Two rules keep our own lateness from being blamed on a peer. Its time, `now`, moves by at most two ticks
     a turn, however late the turn comes: while an action blocks the loop, time stands still. And a turn calls
-    what was due at the turn before: all that had arrived by then has been read in between. A deadline beyond
-    the ring waits in its farthest slot and is then placed again.
+    what was due at the turn before: all that had arrived by then has been read in between.
     """
 
     def __init__(self, clock: float) -> None:
@@ -47,7 +53,7 @@ class Wheel:
         return self._count
 
     def schedule(self, timed: Timed, at: float) -> None:
-        """Have `timed.expire` called once `at` is past, and at no other time."""
+        """Have `timed.expire` called once `at` is past, instead of when it was to be called before."""
         if timed.slot >= 0:
             self.cancel(timed)
         if at == inf:
@@ -101,4 +107,8 @@ class Wheel:
             # One may have moved or dropped another that was due in the same turn.
             if timed.slot == _DUE:
                 timed.slot = -1
-                self.schedule(timed, timed.expire(self.now))
+                try:
+                    self.schedule(timed, timed.expire(self.now))
+                except Exception:
+                    # A mistake of ours in one connection must not stop the time of the others.
+                    _log.exception("timer failed", timer=type(timed).__name__)

@@ -1,0 +1,140 @@
+"""Files over the wire: PUT, GET, DELETE under a route that allows them (SPEC 8 and the page's `/upload/`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartDaemon
+from tests.support.daemon import Daemon
+from tests.support.raw import RawClient
+
+ROUTES = [
+    {"match": "/upload/", "methods": ["DELETE", "GET", "PUT"], "trim": "/upload", "documents": "stored"},
+    {},
+]
+
+
+@pytest.fixture
+def uploads(start_daemon: StartDaemon) -> Daemon:
+    return start_daemon({"routes": ROUTES, "limits": {"upload": "1MB", "body": "1KB"}}, {})
+
+
+def files(daemon: Daemon) -> list[str]:
+    """What is in the upload folder, temporaries included."""
+    return sorted(os.listdir(daemon.folder / "stored"))
+
+
+def put(daemon: Daemon, path: str, body: bytes, **headers: str) -> tuple[int, str]:
+    with RawClient(daemon.url) as client:
+        fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        response = client.request("PUT", path, fields, body)
+        return response.status, response.text
+
+
+def test_create_read_replace_remove(uploads: Daemon) -> None:
+    body = os.urandom(300_000)
+    assert put(uploads, "/upload/a.bin", body) == (201, "")
+    with RawClient(uploads.url) as client:
+        response = client.request("GET", "/upload/a.bin")
+        assert (response.status, response.body) == (200, body)
+        etag = response.get("etag")
+        assert client.request("HEAD", "/upload/a.bin").get("content-length") == "300000"
+    assert put(uploads, "/upload/a.bin", b"new", If_Match='"other"')[0] == 412
+    assert put(uploads, "/upload/a.bin", b"new", If_Match=str(etag)) == (204, "")
+    assert (uploads.folder / "stored" / "a.bin").read_bytes() == b"new"
+    with RawClient(uploads.url) as client:
+        assert client.request("DELETE", "/upload/a.bin").status == 204
+        assert client.request("DELETE", "/upload/a.bin").status == 404
+        assert client.request("GET", "/upload/a.bin").status == 404
+    assert files(uploads) == []
+
+
+def test_an_upload_may_be_larger_than_another_body_but_not_than_its_limit(uploads: Daemon) -> None:
+    assert put(uploads, "/upload/fits", b"x" * 1024 * 1024)[0] == 201
+    with RawClient(uploads.url) as client:
+        client.send(client.head("PUT", "/upload/big", [("Content-Length", str(1024 * 1024 + 1))]))
+        response = client.read_response()
+    assert (response.status, response.text) == (
+        413,
+        "The file is over limits.upload (RFC 9110 15.5.14): send less\n",
+    )
+    assert files(uploads) == ["fits"]
+
+
+def test_a_chunked_upload_over_the_limit_leaves_the_old_file(uploads: Daemon) -> None:
+    assert put(uploads, "/upload/a", b"old")[0] == 201
+    with RawClient(uploads.url) as client:
+        client.send(client.head("PUT", "/upload/a", [("Transfer-Encoding", "chunked")]))
+        piece = b"%x\r\n%b\r\n" % (65536, bytes(65536))
+        client.send(piece * 17)
+        assert client.read_response().status == 413
+    assert (uploads.folder / "stored" / "a").read_bytes() == b"old"
+    assert files(uploads) == ["a"]
+
+
+def test_a_cut_upload_leaves_the_old_file(uploads: Daemon) -> None:
+    assert put(uploads, "/upload/a", b"old")[0] == 201
+    with RawClient(uploads.url) as client:
+        client.send(client.head("PUT", "/upload/a", [("Content-Length", "100")]) + b"half")
+        client.finish_sending()
+        client.read_to_end()
+    uploads.log("request", method="PUT", number=2)
+    assert (uploads.folder / "stored" / "a").read_bytes() == b"old"
+    assert files(uploads) == ["a"]
+
+
+def test_a_client_that_asks_first_is_told_before_it_sends(uploads: Daemon) -> None:
+    fields = [("Content-Length", "5"), ("Expect", "100-continue")]
+    with RawClient(uploads.url) as client:
+        client.send(client.head("PUT", "/upload/a", fields))
+        assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(b"12345")
+        assert client.read_response().status == 201
+    with RawClient(uploads.url) as client:
+        client.send(client.head("PUT", "/upload/b", [("Content-Length", "99999999"), fields[1]]))
+        assert client.read_response().status == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/upload/../escaped", 405),
+        ("/upload/%2e%2e/escaped", 405),
+        ("/upload/..%2fescaped", 400),
+        ("/upload/.hidden", 403),
+        ("/upload/no/such/folder", 409),
+        ("/upload/", 409),
+        ("/elsewhere", 405),
+    ],
+)
+def test_nothing_is_written_outside(uploads: Daemon, path: str, status: int) -> None:
+    before = sorted(str(one) for one in uploads.folder.rglob("*"))
+    assert put(uploads, path, b"x")[0] == status
+    assert sorted(str(one) for one in uploads.folder.rglob("*")) == before
+
+
+def test_the_packaged_site_cannot_be_written_to(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"routes": [{"match": "/upload/", "methods": ["PUT", "DELETE"]}]}, {})
+    status, text = put(daemon, "/upload/x", b"x")
+    assert (status, "set `documents`" in text) == (403, True)
+
+
+def test_what_a_killed_daemon_left_is_cleared_away_at_the_next_start(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    stored = tmp_path / "daemon0" / "stored"
+    stored.mkdir(parents=True)
+    (stored / ".ioto-upload-0123").write_bytes(b"half")
+    (stored / "whole").write_bytes(b"whole")
+    daemon = start_daemon({"routes": ROUTES}, {})
+    assert files(daemon) == ["whole"]
+
+
+def test_the_shipped_configuration_takes_uploads(daemon: Daemon) -> None:
+    assert put(daemon, "/upload/test.txt", b"hello")[0] == 201
+    with RawClient(daemon.url) as client:
+        assert client.request("GET", "/upload/test.txt").body == b"hello"
+        assert client.request("DELETE", "/upload/test.txt").status == 204
