@@ -71,6 +71,7 @@ def test_no_link_leads_out(site: Site, target: str) -> None:
 def test_an_absolute_link_beside_the_folder_leads_out(site: Site) -> None:
     """The name of the folder is a prefix of its neighbour's."""
     (site.folder / "link").symlink_to(site.folder.parent / "docs-private")
+    site.write("-private/secret.txt", b"not what the link says")
     assert site.ask("/link/secret.txt").status == 404
 
 
