@@ -17,7 +17,7 @@ from ioto_server.http.conditional import CONDITIONS, Validators, check_precondit
 from ioto_server.http.dates import http_date
 from ioto_server.http.documents import Entry, NoFile, disk_errors, find, segments_of
 from ioto_server.http.errors import HttpError
-from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation, Watched, facts_of, holds
+from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation, Watched, facts_of
 from ioto_server.http.file_response import FileResponse
 from ioto_server.http.mime import media_type
 from ioto_server.http.negotiate import IDENTITY, choose_coding
@@ -153,7 +153,11 @@ class StaticFiles:
         return Representation((*fields, ("Accept-Ranges", "bytes")), current, size, content, descriptor)
 
     def _watched(self, names: list[bytes], entry: Entry, beside: list[Entry]) -> list[Watched]:
-        """What the choice was made from, to be looked at again; empty when that could not be relied on."""
+        """What the choice was made from, by name, to be looked at again; empty if that could mislead.
+
+        Behind a link the name of the folder is that of another: its facts never hold, and the file is looked
+        up each time.
+        """
         location = os.path.join(os.fsencode(self._documents), *names)
         folder = os.path.dirname(location)
         things = {location: entry.status}
@@ -163,9 +167,8 @@ class StaticFiles:
             things |= {location + suffix: one.status for suffix, one in zip(suffixes, beside, strict=True)}
         watched = [(name, facts_of(status)) for name, status in things.items() if status is not None]
         unsettled = (self._clock() - SETTLED) * 1e9
-        if any(max(facts[3:]) > unsettled for _, facts in watched) or not holds(watched):
-            # Too fresh to tell the next change from the last, or reached through a link: names lead
-            # elsewhere.
+        if any(max(facts[3:]) > unsettled for _, facts in watched):
+            # Too fresh to tell the next change from the last.
             return []
         return watched
 
