@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 from ioto_server.http import Headers
 from ioto_server.http.headers import check_field
-from ioto_server.websocket import handshake
+from ioto_server.websocket import Deflate, DeflateSettings, deflate, handshake
 
 from .response import Response, ResponseError, ResponseParser
 
@@ -50,10 +50,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A handshake that succeeded: the 101, the sub-protocol chosen, and the bytes that came behind it."""
+    """A handshake that succeeded: the 101, what was agreed, and the bytes that came behind it."""
 
     response: Response
     protocol: str | None
+    deflate: Deflate | None
     rest: bytes
 
 
@@ -68,16 +69,24 @@ class Opening:
         headers: Iterable[tuple[str, str]] = (),
         origin: str | None = None,
         protocols: Sequence[str] = (),
+        compress: DeflateSettings | None = None,
     ) -> None:
         """Prepare the request for `target` at `authority`, the Host header's value (RFC 6455, 4.1).
 
-        `headers` are added; a Host among them replaces ours. Raises ValueError for one that cannot be sent
-        or that belongs to the handshake.
+        `headers` are added; a Host among them replaces ours. `compress` offers permessage-deflate. Raises
+        ValueError for a header that cannot be sent or that belongs to the handshake.
         """
         self._key = handshake.new_key()
         self._protocols = tuple(protocols)
         self._parser = ResponseParser("GET", max_header=_MAX_HEADER, max_body=_MAX_REFUSAL)
-        lines = handshake.request_headers(authority, self._key, origin=origin, protocols=protocols)
+        self._compress = compress
+        lines = handshake.request_headers(
+            authority,
+            self._key,
+            origin=origin,
+            protocols=protocols,
+            extensions=deflate.offer(compress) if compress is not None else "",
+        )
         added = list(headers)
         for name, _ in added:
             if name.lower() in _OURS:
@@ -120,7 +129,8 @@ class Opening:
         if response.status != 101:
             self._refuse()
         protocol = handshake.check_response(response.status, response.headers, self._key, self._protocols)
-        return Accepted(response, protocol, self._parser.take_rest())
+        agreed = deflate.accept(response.headers, self._compress)
+        return Accepted(response, protocol, agreed, self._parser.take_rest())
 
     def _refuse(self) -> NoReturn:
         response = self._parser.response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ioto_server.websocket import Opcode, Protocol, ProtocolError, Received
+from ioto_server.websocket import Deflate, Opcode, Protocol, ProtocolError, Received
 
 # Longer messages are sent in frames of this many bytes, which servers take.
 FRAME_SIZE: Final = 64 * 1024
@@ -19,11 +19,25 @@ class ClientProtocol:
     each call.
     """
 
-    def __init__(self, *, max_message: int, frame_size: int = FRAME_SIZE, answer_pings: bool = True) -> None:
-        """Receive and send messages of up to `max_message` bytes, sent in frames of `frame_size`."""
+    def __init__(
+        self,
+        *,
+        max_message: int,
+        frame_size: int = FRAME_SIZE,
+        answer_pings: bool = True,
+        deflate: Deflate | None = None,
+    ) -> None:
+        """Receive and send messages of up to `max_message` bytes, sent in frames of `frame_size`.
+
+        `deflate` is what the handshake agreed on.
+        """
         self._frame_size = frame_size
         self._codec = Protocol(
-            client=True, max_message=max_message, max_frame=max_message, max_fragments=_FRAGMENTS
+            client=True,
+            max_message=max_message,
+            max_frame=max_message,
+            max_fragments=_FRAGMENTS,
+            deflate=deflate,
         )
         self._answer_pings = answer_pings
         self.out: list[bytes] = []

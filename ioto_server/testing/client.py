@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
-from ioto_server.client import ClientProtocol, Opening, Response
-from ioto_server.config import UNLIMITED
+from ioto_server.client import Opening, Response
 from ioto_server.session import Closed, Host
+from ioto_server.websocket import DeflateSettings
 
 from .engine import AUTHORITY, Connection
 from .failures import Failure, TimedOut
@@ -46,14 +46,15 @@ class Client:
         origin: str | None = None,
         protocols: Sequence[str] = (),
         answer_pings: bool = True,
+        compress: bool = False,
         config: str | Path | Config | None = None,
         settings: Mapping[str, object] | None = None,
         timeout: float | None = None,
     ) -> None:
         """Prepare a client of `served`: a Server, or what a Server of its own is to serve.
 
-        `path` may be left out where one prefix is bound; `query` is text or a mapping. `config`, `settings`
-        and `timeout` are those of the Server of its own.
+        `path` may be left out where one prefix is bound; `query` is text or a mapping; `compress` offers
+        permessage-deflate. `config`, `settings` and `timeout` are those of the Server of its own.
         """
         from .server import TIMEOUT, Server
 
@@ -71,6 +72,7 @@ class Client:
         self._origin = origin
         self._protocols = tuple(protocols)
         self._answer_pings = answer_pings
+        self._compress = DeflateSettings() if compress else None
         self._peer: WebSocketPeer | None = None
         self._connection: Connection
         self._is_finished = False
@@ -139,15 +141,17 @@ class Client:
         __tracebackhide__ = True
         if self._peer is not None:
             raise RuntimeError("This client was opened before: make another one")
-        limits = server.host.config.limits
         opening = Opening(
-            AUTHORITY, self._target(), headers=self._headers, origin=self._origin, protocols=self._protocols
+            AUTHORITY,
+            self._target(),
+            headers=self._headers,
+            origin=self._origin,
+            protocols=self._protocols,
+            compress=self._compress,
         )
-        # The server's limits are its own: a test must be able to send what goes over them.
-        protocol = ClientProtocol(
-            max_message=UNLIMITED, frame_size=limits.max_frame, answer_pings=self._answer_pings
+        peer = WebSocketPeer(
+            opening, frame_size=server.host.config.limits.max_frame, answer_pings=self._answer_pings
         )
-        peer = WebSocketPeer(opening, protocol)
         engine = server.engine
         self._connection = engine.connect(peer)
         peer.transport.feed(opening.request)

@@ -17,6 +17,7 @@ from ioto_server.client import (
     ResponseError,
     ResponseParser,
 )
+from ioto_server.config import UNLIMITED
 from ioto_server.websocket import Received
 from ioto_server.websocket.handshake import HandshakeError
 
@@ -106,9 +107,9 @@ class HttpPeer(Peer):
 class WebSocketPeer(Peer):
     """A client that asked for a WebSocket."""
 
-    def __init__(self, opening: Opening, protocol: ClientProtocol) -> None:
+    def __init__(self, opening: Opening, *, frame_size: int, answer_pings: bool) -> None:
         super().__init__()
-        self.protocol = protocol
+        self.protocol: ClientProtocol
         self.accepted: Accepted | None = None
         self.refusal: Exception | None = None
         self.messages: deque[str | bytes] = deque()
@@ -116,6 +117,8 @@ class WebSocketPeer(Peer):
         self.pongs: list[bytes] = []
         self.close: Close | None = None
         self._opening = opening
+        self._frame_size = frame_size
+        self._answer_pings = answer_pings
         self._size = 0
 
     @property
@@ -149,10 +152,20 @@ class WebSocketPeer(Peer):
             except (Refused, HandshakeError, ResponseError) as error:
                 self.refusal = error
             if self.accepted is not None:
-                self._read(self.accepted.rest)
+                self._begin(self.accepted)
         else:
             self._read(data)
         self.tell()
+
+    def _begin(self, accepted: Accepted) -> None:
+        self.protocol = ClientProtocol(
+            # The server's limits are its own: a test must be able to send what goes over them.
+            max_message=UNLIMITED,
+            frame_size=self._frame_size,
+            answer_pings=self._answer_pings,
+            deflate=accepted.deflate,
+        )
+        self._read(accepted.rest)
 
     def _read(self, data: bytes) -> None:
         protocol = self.protocol

@@ -78,6 +78,7 @@ class Server:
         origin: str | None = None,
         protocols: Sequence[str] = (),
         answer_pings: bool = True,
+        compress: bool = False,
     ) -> Client:
         """Open a WebSocket; see `Client`, whose `open` it calls."""
         __tracebackhide__ = True
@@ -89,6 +90,7 @@ class Server:
             origin=origin,
             protocols=protocols,
             answer_pings=answer_pings,
+            compress=compress,
         )
         return client.open()
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ioto_server.client import Accepted, Opening, Refused, ResponseError
+from ioto_server.websocket import DeflateSettings
 from ioto_server.websocket.handshake import HandshakeError, accept_key
 
 
@@ -89,6 +90,23 @@ def test_a_101_that_breaks_the_rules() -> None:
         opening = Opening("a", "/", protocols=["one"])
         with pytest.raises(HandshakeError, match=words):
             opening.receive(answer(opening).replace(*change))
+
+
+def test_compression_is_offered_and_agreed_on() -> None:
+    opening = Opening("a", "/", compress=DeflateSettings(window_bits=12))
+    assert b"permessage-deflate; server_max_window_bits=12; client_max_window_bits\r\n" in opening.request
+    accepted = opening.receive(
+        answer(opening, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10")
+    )
+    assert accepted is not None
+    assert accepted.deflate is not None
+    assert accepted.deflate.receive_window_bits == 10
+
+
+def test_compression_that_was_not_offered_is_refused() -> None:
+    opening = Opening("a", "/")
+    with pytest.raises(HandshakeError, match="not offered"):
+        opening.receive(answer(opening, "Sec-WebSocket-Extensions: permessage-deflate"))
 
 
 def test_a_refusal_with_its_text() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ioto_server.client import ClientProtocol
-from ioto_server.websocket import Opcode, Protocol, Received
+from ioto_server.websocket import Deflate, Opcode, Protocol, Received
 
 LIMIT = 1_000_000
 
@@ -91,3 +91,12 @@ def test_a_server_that_breaks_a_rule_is_told_which() -> None:
     assert client.error is not None
     assert client.error.code == 1009
     assert carry(client, server()) == [(Received.CLOSE, 1009)]
+
+
+def test_what_was_agreed_is_compressed_both_ways() -> None:
+    agreed = Deflate()
+    client = ClientProtocol(max_message=LIMIT, deflate=agreed)
+    client.send("again and " * 100)
+    assert len(b"".join(client.out)) < 100
+    receiving = Protocol(max_message=LIMIT, max_frame=LIMIT, max_fragments=9, deflate=agreed)
+    assert carry(client, receiving) == [(Received.MESSAGE, "again and " * 100)]
