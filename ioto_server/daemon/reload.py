@@ -29,7 +29,7 @@ from ioto_server.server import (
     make_context,
 )
 
-from . import logs
+from . import descriptors, logs
 from .control import CommandError
 from .preflight import route_warnings
 from .status import Status
@@ -90,6 +90,7 @@ class Reloader:
             "restart": [str(change) for change in diff(self._booted, loaded.config).restart],
             "warnings": [
                 *(str(warning) for warning in loaded.warnings),
+                *filter(None, [descriptors.shortage(loaded.config)]),
                 *route_warnings(loaded.config, following.plugins),
             ],
         }

@@ -20,7 +20,7 @@ from ioto_server.plugins import PluginError, Plugins
 from ioto_server.server import FileReceiver, Listener, ListenError, Server, TlsError, bind, make_context
 from ioto_server.websocket import BUILD
 
-from . import logs
+from . import descriptors, logs
 from .activation import Activation, ActivationError
 from .control import CommandError, Control, bind_control
 from .preflight import route_warnings
@@ -65,6 +65,10 @@ def run(loaded: Loaded, load: Loader) -> int:
         return MISUSED
     for warning in loaded.warnings:
         _log.warning("configuration", problem=str(warning))
+    descriptors.raise_limit()
+    short = descriptors.shortage(config)
+    if short is not None:
+        _log.warning("descriptors", problem=short)
     try:
         plugins = Plugins.load(config.actions)
         tls = make_context(config.tls) if config.tls is not None else None
@@ -118,6 +122,7 @@ async def _serve(ready: _Ready) -> int:
     systemd = ready.systemd
     status = Status(server)
     systemd.attend(loop, status.line)
+    descriptors.Watch(loop)
     try:
         await server.plugins.start(server.host)
     except PluginError as error:
