@@ -134,6 +134,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The kernel did not take all."""
         self._full = True
+        self._is_taking()
         self._recount()
         self._arm()
 
@@ -209,6 +210,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         return self._next_at()
 
     def _is_taking(self) -> bool:
+        """Whether the kernel has taken anything since this was last asked."""
         taken = self._handed - self._transport.get_write_buffer_size()
         before, self._taken = self._taken, taken
         return taken > before

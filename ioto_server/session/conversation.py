@@ -320,7 +320,7 @@ class Conversation(Delivery):
     def resumed_writing(self) -> None:
         """The link has room again."""
         outbox = self._outbox
-        self.keepalive.last_io = self._host.clock.now
+        self.keepalive.progressed(self._host.clock.now)
         if self._pong_due is not None and self.phase == OPEN:
             payload, self._pong_due = self._pong_due, None
             size = self._codec.send_pong(payload, outbox.parts)

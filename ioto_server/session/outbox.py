@@ -153,6 +153,7 @@ class Outbox:
     def paused(self) -> None:
         """The link is full."""
         self.writable = False
+        self.progressed()
 
     def resumed(self) -> None:
         """The link has room again: fill it, and let those go on who waited for it."""
