@@ -82,6 +82,7 @@ def test_a_cut_upload_leaves_the_old_file(uploads: Daemon) -> None:
         client.finish_sending()
         client.read_to_end()
     uploads.log("request", method="PUT", number=2)
+    assert uploads.stop() == 0
     assert (uploads.folder / "stored" / "a").read_bytes() == b"old"
     assert files(uploads) == ["a"]
 
