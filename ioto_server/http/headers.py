@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 # RFC 9110 5.6.2: token = 1*tchar. Possessive, so that a long name cannot make the match slow.
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
@@ -141,16 +142,16 @@ def check_field(name: str, value: str) -> None:
         )
 
 
-def members(values: Iterable[str]) -> list[str]:
+def members(values: Sequence[str]) -> list[str]:
     """The members of a comma-separated list of tokens over all its lines, lower-case (RFC 9110 5.6.1).
 
     For lists whose members hold no quoted string (Connection, Upgrade, Transfer-Encoding, Expect). Empty
     members are dropped, as the clause asks of a recipient.
     """
-    found: list[str] = []
-    for value in values:
-        if "," not in value:
-            found.append(value.lower())
-        else:
-            found += [part.strip(" \t") for part in value.lower().split(",")]
-    return [member for member in found if member] if "" in found else found
+    value = values[0] if len(values) == 1 else ",".join(values)
+    return list(_split(value) if len(value) <= 64 else _split.__wrapped__(value))
+
+
+@lru_cache(maxsize=256)
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(member for part in value.lower().split(",") if (member := part.strip(" \t")))

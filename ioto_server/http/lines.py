@@ -8,7 +8,6 @@ that broke a rule and is the same however the bytes arrived.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from ioto_server.http.errors import HttpError, bad_request
 from ioto_server.http.target import Target, parse_target
@@ -30,21 +29,11 @@ _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 
 
-_CACHED_LINE = 256
-
-
 def parse_request_line(line: bytes) -> tuple[str, Target, str]:
     """Method, target and version of a request line without its CRLF (RFC 9112 3).
 
-    Exactly one blank between the parts. Raises HttpError 400, 501 (method), 505 (version). Short lines
-    without a query are remembered: a site has few of them, and queries may hold secrets.
+    Exactly one blank between the parts. Raises HttpError 400, 501 (method), 505 (version).
     """
-    if len(line) <= _CACHED_LINE and b"?" not in line:
-        return _parse_cached(line)
-    return _parse_line(line)
-
-
-def _parse_line(line: bytes) -> tuple[str, Target, str]:
     parts = line.split(b" ")
     if len(parts) != 3:
         raise bad_request(
@@ -68,9 +57,6 @@ def _parse_line(line: bytes) -> tuple[str, Target, str]:
     raise HttpError(
         501, "The method is not known here (RFC 9110 9.1): methods are case-sensitive", close=True
     )
-
-
-_parse_cached = lru_cache(maxsize=512)(_parse_line)
 
 
 def check_lines(block: bytes, first: int = 0) -> int:

@@ -124,9 +124,10 @@ class RequestParser:
 
     def _begin(self) -> Event | None:
         # RFC 9112 2.2: at least one empty line before a request is ignored. Here just one: more is no client.
-        if self._data[self._position : self._position + 2] in (b"", b"\r"):
+        first = self._data[self._position : self._position + 2]
+        if first in (b"", b"\r"):
             return None
-        if self._data.startswith(b"\r\n", self._position):
+        if first == b"\r\n":
             self._position += 2
         self._step = RequestParser._first_byte
         return self._first_byte()
@@ -196,7 +197,7 @@ class RequestParser:
         except httptools.HttpParserError as error:
             complaint = str(error)
         # httptools has to find as many fields as there are lines: then it folded and dropped none.
-        if complaint or fields.count() != lines - 2:
+        if complaint or (len(fields.found) != lines - 2 and fields.count() != lines - 2):
             # What is wrong is said in our words and our order: first a line by itself, then the whole.
             check_lines(block)
             fields = _read_fields(block)

@@ -20,13 +20,9 @@ class Target(NamedTuple):
     authority: str | None
 
 
-# A path that means what it says: nothing to decode, no segment that begins with a dot.
-_PLAIN = re.compile(
-    rb"(?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*+)?+)++(?:\?[!$-;=?-~]*+)?+"
-)
 # Visible ASCII without `#` (a target has no fragment) and `"<>`, which no URI holds and no browser sends raw.
 # The rest of what RFC 3986 leaves out (`[]^`{|}` and, in queries, a backslash) browsers do send.
-_VISIBLE = re.compile(rb"[!$-;=?-~]++")
+_VISIBLE = re.compile(rb"[!$-;=?-~]*+")
 _ABSOLUTE = re.compile(r"(?i:https?)://([^/?]*+)([^?]*+)(?:\?(.*+))?+")
 # Host = uri-host [ ":" port ]. Of reg-name only what a DNS or local name can have: the rest names nothing.
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{0,5}))?")
@@ -38,17 +34,15 @@ _BAD_OCTET = re.compile(r"%(?:2[fF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
 
 def parse_target(method: str, target: bytes) -> Target:
     """Parse the request target of any method but CONNECT. Raises HttpError 400."""
-    if _PLAIN.fullmatch(target):
-        path, _, query = (raw := target.decode("ascii")).partition("?")
-        return Target(raw, path, query, None)
-    if not _VISIBLE.fullmatch(target):
-        raise bad_request(
-            "The request target has a character that no URI holds (RFC 9112 3.2): percent-encode it"
-        )
-    raw = target.decode("ascii")
-    if raw.startswith("/"):
-        path, _, query = raw.partition("?")
-        return Target(raw, decode_path(path), query, None)
+    if target.startswith(b"/"):
+        end = target.find(b"?")
+        before = target if end < 0 else target[:end]
+        plain = _remembered(before) if len(before) <= _REMEMBERED else _origin_form(before)
+        if end < 0:
+            return plain
+        raw = _visible(target)
+        return Target(raw, plain.path, raw[end + 1 :], None)
+    raw = _visible(target)
     if raw == "*":
         if method != "OPTIONS":
             raise bad_request("The request target * is for OPTIONS alone (RFC 9112 3.2.4): send a path")
@@ -96,6 +90,24 @@ def decode_path(raw: str) -> str:
     if segments[-1] in (".", ".."):
         kept.append("")
     return "/" + "/".join(kept)
+
+
+def _origin_form(path: bytes) -> Target:
+    raw = _visible(path)
+    return Target(raw, decode_path(raw), "", None)
+
+
+# A site has few paths, and they are asked for again and again. Queries are not kept: they may hold secrets.
+_REMEMBERED = 256
+_remembered = lru_cache(maxsize=1024)(_origin_form)
+
+
+def _visible(part: bytes) -> str:
+    if not _VISIBLE.fullmatch(part):
+        raise bad_request(
+            "The request target has a character that no URI holds (RFC 9112 3.2): percent-encode it"
+        )
+    return part.decode("ascii")
 
 
 def check_host(host: str, where: str) -> None:
