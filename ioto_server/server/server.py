@@ -14,7 +14,7 @@ from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Router
 from ioto_server.plugins import Plugins
 from ioto_server.session import Action, Host, Upgrade, Web, run_action
-from ioto_server.websocket import handshake
+from ioto_server.websocket import deflate, handshake
 
 from .connections import Connections
 from .exchange import Exchange
@@ -52,6 +52,7 @@ class Server:
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
+        self._deflate = _deflate_settings(config)
         self.clients = Connections(lambda: self.config.limits)
         self._ticking: asyncio.TimerHandle | None = None
         self._returned = partial(self._leave, plugins)
@@ -65,6 +66,7 @@ class Server:
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
+        self._deflate = _deflate_settings(config)
         if plugins is not self.plugins:
             old, self.plugins = self.plugins, plugins
             self._returned = partial(self._leave, plugins)
@@ -185,9 +187,10 @@ class Server:
                 check_origin(request, config, connection.scheme)
                 ours = config.web_sockets.protocol if action.protocols is None else action.protocols
                 protocol = handshake.choose_protocol(handshake.offered_protocols(request.headers), ours)
+                compression = deflate.negotiate(request.headers, self._deflate)
             except handshake.HandshakeError as error:
                 raise HttpError(error.status, error.text, error.headers) from error
-            upgrade = Upgrade(key, protocol)
+            upgrade = Upgrade(key, protocol, compression)
         peer = forwarded(connection.peer, request.headers, config.trusted_proxies)
         if upgrade is not None and peer is not connection.peer:
             self.clients.claim(connection, peer.address)
@@ -217,3 +220,16 @@ class Server:
     def log_refusal(self, peer: Peer, error: HttpError) -> None:
         """One line for bytes that never became a request."""
         _log.info("refused", peer=peer.name, status=error.status, why=error.text)
+
+
+def _deflate_settings(config: Config) -> deflate.DeflateSettings | None:
+    compress = config.web_sockets.compress
+    if compress is None:
+        return None
+    return deflate.DeflateSettings(
+        compress.level,
+        compress.window_bits,
+        compress.mem_level,
+        compress.context_takeover,
+        compress.threshold,
+    )

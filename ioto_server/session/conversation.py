@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .host import Host
     from .link import Link
+    from .publication import Publication
 
 # While a peer does not take what is sent, this is how often, in seconds, it is looked whether it takes any.
 _WATCH_EVERY: Final = 1.0
@@ -57,9 +58,11 @@ class Conversation(Delivery):
     """
 
     __slots__ = (
+        "_clock",
         "_close_by",
         "_codec",
         "_config",
+        "_count_at",
         "_ended_by",
         "_eof",
         "_link",
@@ -103,10 +106,12 @@ class Conversation(Delivery):
         self.phase: int = OPEN
         self.latency: float | None = None
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = self.dropped = 0
-        # Bytes counted in limits.memory; written by the account.
+        # Bytes counted in limits.memory, written by the account; and at what `bytes_in` to count again.
         self.held = 0
+        self._count_at = SMALL
         # A reload changes the host's configuration, not that of a connection that is open.
         self._config: Config = host.config
+        self._clock = host.clock
         self._link = link
         self._codec = codec
         self._outbox = Outbox(link)
@@ -131,22 +136,24 @@ class Conversation(Delivery):
         if self.phase >= LINGERING:
             return
         keepalive = self.keepalive
-        keepalive.last_io = self._host.clock.now
+        keepalive.last_io = self._clock.now
         keepalive.heard = True
         self.bytes_in += end
-        codec = self._codec
-        codec.receive(data, 0, end)
+        self._codec.receive(data, 0, end)
         if self._held:
-            codec.hold()
+            self._codec.hold()
         else:
             outbox = self._outbox
             outbox.corked = True
             try:
                 self._pump()
             finally:
-                outbox.uncork()
-        inbox = self._inbox
-        if self.held or codec.buffered >= SMALL or (inbox is not None and inbox.size >= SMALL):
+                outbox.corked = False
+                if outbox.queued:
+                    outbox.flush()
+        if self.held or self.bytes_in >= self._count_at:
+            # What is small is not counted, so small reads need not be looked at one by one.
+            self._count_at = self.bytes_in + SMALL
             self._recount()
 
     def _pump(self) -> None:
@@ -220,7 +227,7 @@ class Conversation(Delivery):
     def _release(self) -> None:
         """The action has caught up: go on with what is held here, then with the socket."""
         self._held = False
-        self.keepalive.resume(self._host.clock.now)
+        self.keepalive.resume(self._clock.now)
         outbox = self._outbox
         corked, outbox.corked = outbox.corked, True
         try:
@@ -253,21 +260,26 @@ class Conversation(Delivery):
             return SENT
         size = self._codec.send_message(opcode, payload, outbox.parts)
         self.messages_out += 1
+        if outbox.corked and outbox.writable and outbox.queued + size <= HIGH_WATER:
+            # The common case of what follows: an answer in the midst of reading.
+            self.bytes_out += size
+            outbox.queued += size
+            return SENT
         self._queued(size)
         return SENT if outbox.writable else outbox.room()
 
-    def deliver(self, parts: list[bytes], size: int) -> None:
-        """Queue a message that is framed already, for a topic's subscribers."""
+    def deliver(self, publication: Publication) -> None:
+        """Queue a message that is framed already, once for all of a topic's subscribers."""
         outbox = self._outbox
         if self.phase != OPEN or ((not outbox.writable or outbox.mid_message) and self._is_too_slow()):
             return
         self.messages_out += 1
+        frames = publication.frames(self._codec.deflate)
         if outbox.mid_message:
-            outbox.defer(parts, size)
+            outbox.defer(frames)
             self._recount()
             return
-        outbox.parts += parts
-        self._queued(size)
+        self._queued(self._codec.send_framed(frames, outbox.parts))
 
     def _queued(self, size: int) -> None:
         """Frames of `size` bytes were appended: they leave at the end of this read, or of the loop's turn."""
@@ -284,7 +296,7 @@ class Conversation(Delivery):
 
     def uncork(self) -> None:
         """Let leave what was sent in this turn of the loop."""
-        self.keepalive.last_io = self._host.clock.now
+        self.keepalive.last_io = self._clock.now
         self._outbox.uncork()
 
     def _is_too_slow(self) -> bool:
@@ -320,7 +332,7 @@ class Conversation(Delivery):
     def resumed_writing(self) -> None:
         """The link has room again."""
         outbox = self._outbox
-        self.keepalive.progressed(self._host.clock.now)
+        self.keepalive.progressed(self._clock.now)
         if self._pong_due is not None and self.phase == OPEN:
             payload, self._pong_due = self._pong_due, None
             size = self._codec.send_pong(payload, outbox.parts)
@@ -330,7 +342,7 @@ class Conversation(Delivery):
         self._recount()
         if self.phase != OPEN:
             # What came before our Close is out of the way: the peer's time to answer it begins.
-            self._close_by = self._host.clock.now + self._config.timeouts.close
+            self._close_by = self._clock.now + self._config.timeouts.close
             self._link.touch()
             self._finish_when_sent()
 
@@ -393,7 +405,7 @@ class Conversation(Delivery):
         if self.phase != OPEN:
             return self._close_by
         next_at = self.keepalive.next_at()
-        return next_at if self._outbox.writable else min(next_at, self._host.clock.now + _WATCH_EVERY)
+        return next_at if self._outbox.writable else min(next_at, self._clock.now + _WATCH_EVERY)
 
     # ---- the end --------------------------------------------------------------------------------------
 
@@ -486,7 +498,7 @@ class Conversation(Delivery):
         if phase is None:
             return
         self.phase = phase
-        self._close_by = self._host.clock.now + self._config.timeouts.close
+        self._close_by = self._clock.now + self._config.timeouts.close
         if phase == CLOSING:
             self._link.touch()
             return

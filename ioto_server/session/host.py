@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ioto_server.config import Config, Limits
-from ioto_server.websocket import Opcode, Protocol
+from ioto_server.websocket import Protocol
 
 from .keepalive import KeepAlive
 from .memory import Memory
+from .publication import Publication
 from .topics import Topics
 from .turn import Turn
 
@@ -58,7 +59,6 @@ class Host:
         limits = config.limits
         self.config = config
         self.memory.limit = limits.memory
-        self._framer = _codec(limits)
         # Stands in for the codec of a connection that is gone, so that nothing of that one is kept.
         self.spent_codec = _codec(limits)
         self.spent_codec.send_close(None, "", [])
@@ -85,14 +85,10 @@ class Host:
         """
         self.check_topics()
         subscribers = self.topics.subscribers(topic)
-        parts: list[bytes] = []
-        if isinstance(message, str):
-            size = self._framer.send_message(Opcode.TEXT, message.encode(), parts)
-        else:
-            size = self._framer.send_message(Opcode.BINARY, bytes(message), parts)
+        publication = Publication(message, self.config.limits)
         count = 0
         for subscriber in subscribers:
-            subscriber.deliver(parts, size)
+            subscriber.deliver(publication)
             count += 1
         return count
 

@@ -58,7 +58,7 @@ class Outbox:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._waiters: list[asyncio.Future[None]] | None = None
-        self._deferred: list[tuple[list[bytes], int]] | None = None
+        self._deferred: list[list[bytes]] | None = None
         self._taken = 0
         self.corked = False
         # Whether everything handed over has left: the link says so, and says when it no longer holds.
@@ -94,8 +94,7 @@ class Outbox:
         while self.queued and self.writable:
             size = self.queued
             if size <= HIGH_WATER:
-                parts = self.parts
-                self.parts = []
+                parts, self.parts = self.parts, []
             else:
                 parts, size = self._take()
             self.queued -= size
@@ -134,19 +133,17 @@ class Outbox:
         if self._deferred is None:
             self._deferred = []
 
-    def defer(self, parts: list[bytes], size: int) -> None:
+    def defer(self, frames: list[bytes]) -> None:
         """Keep a message until the one in blocks is complete."""
         assert self._deferred is not None
-        self._deferred.append((parts, size))
-        self.deferred_size += size
+        self._deferred.append(frames)
+        self.deferred_size += sum(map(len, frames))
 
-    def end_blocks(self) -> None:
-        """The message in blocks is complete: what waited for it follows."""
+    def end_blocks(self) -> list[list[bytes]]:
+        """The message in blocks is complete; returns the messages that waited for it."""
         deferred, self._deferred = self._deferred, None
-        self.queued += self.deferred_size
         self.deferred_size = 0
-        for parts, _ in deferred or ():
-            self.parts += parts
+        return deferred or []
 
     # ---- from the link --------------------------------------------------------------------------------
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .publication import Publication
 
 
 class Subscriber(Protocol):
-    """What a topic needs from those who listen: a place for finished frames."""
+    """What a topic needs from those who listen."""
 
-    def deliver(self, parts: list[bytes], size: int) -> None:
-        """Queue one message, already framed, of `size` bytes on the wire."""
+    def deliver(self, publication: Publication) -> None:
+        """Queue one message."""
 
 
 class Topics:

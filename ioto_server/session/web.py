@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from ioto_server.http import Headers, HttpError, Request, encode_head
-from ioto_server.websocket import Protocol
+from ioto_server.websocket import Deflate, Protocol
 from ioto_server.websocket.handshake import accept_key
 
 from .action import Action
@@ -42,11 +42,13 @@ _UPGRADE_REQUIRED: Final = (
 class Upgrade:
     """A WebSocket handshake that passed every check and waits for the action's word."""
 
-    __slots__ = ("key", "protocol")
+    __slots__ = ("compression", "key", "protocol")
 
-    def __init__(self, key: str, protocol: str | None) -> None:
+    def __init__(self, key: str, protocol: str | None, compression: tuple[Deflate, str] | None) -> None:
+        """Keep the client's key, the chosen sub-protocol, and what was agreed of permessage-deflate."""
         self.key = key
         self.protocol = protocol
+        self.compression = compression
 
 
 class Web:
@@ -196,6 +198,7 @@ class Web:
                 validate_utf=host.config.web_sockets.validate_utf,
                 text_bytes=self.action.text is bytes,
                 stream=self.action.stream,
+                deflate=upgrade.compression and upgrade.compression[0],
             ),
             keepalive=keepalive,
             protocol=chosen,
@@ -225,6 +228,8 @@ class Web:
         ]
         if protocol is not None:
             lines.append(("Sec-WebSocket-Protocol", protocol))
+        if upgrade.compression is not None:
+            lines.append(("Sec-WebSocket-Extensions", upgrade.compression[1]))
         if inactivity != inf:
             lines.append(("X-Inactivity-Timeout", str(round(inactivity))))
         if request != inf:

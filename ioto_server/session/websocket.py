@@ -125,7 +125,8 @@ class WebSocket(Conversation):
             outbox.begin_blocks()
         else:
             self.messages_out += 1
-            outbox.end_blocks()
+            for frames in outbox.end_blocks():
+                size += self._codec.send_framed(frames, outbox.parts)
         self._queued(size)
         return SENT if outbox.writable else outbox.room()
 

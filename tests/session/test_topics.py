@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ioto_server.session import Topics
+from ioto_server.session.publication import Publication
 
 from .harness import Connection, Told, in_loop, make_host, turns
 
@@ -13,8 +14,8 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
 
-    def deliver(self, parts: list[bytes], size: int) -> None:
-        self.heard += parts
+    def deliver(self, publication: Publication) -> None:
+        self.heard += publication.frames(None)
 
 
 def listeners(topics: Topics, topic: str) -> list[object]:

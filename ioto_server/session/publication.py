@@ -1,0 +1,48 @@
+"""One published message, encoded once for each way in which its subscribers may want it (SPEC 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ioto_server.websocket import Deflate, Opcode, Protocol
+
+if TYPE_CHECKING:
+    from ioto_server.config import Limits
+
+
+class Publication:
+    """A message on its way to a topic's subscribers.
+
+    Connections without compression share one encoding; those with it share one for each window size,
+    compressed with an empty window so that it means the same to all of them.
+    """
+
+    __slots__ = ("_encodings", "_limits", "_opcode", "_payload")
+
+    def __init__(self, message: str | bytes, limits: Limits) -> None:
+        """Encode `message` for connections without compression.
+
+        Raises MessageTooBig for more than `limits.maxMessage` bytes, also where nobody listens.
+        """
+        self._opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
+        self._payload = message.encode() if isinstance(message, str) else bytes(message)
+        self._limits = limits
+        self._encodings: dict[int, list[bytes]] = {}
+        self.frames(None)
+
+    def frames(self, deflate: Deflate | None) -> list[bytes]:
+        """The finished frames for a connection that has agreed on this; not to be changed."""
+        window = 0 if deflate is None else deflate.send_window_bits
+        frames = self._encodings.get(window)
+        if frames is None:
+            limits = self._limits
+            codec = Protocol(
+                max_message=limits.max_message,
+                max_frame=limits.max_frame,
+                max_fragments=limits.max_fragments,
+                deflate=None if deflate is None else replace(deflate, send_takeover=False),
+            )
+            frames = self._encodings[window] = []
+            codec.send_message(self._opcode, self._payload, frames)
+        return frames
