@@ -6,7 +6,18 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("start", "check", "explain", "routes", "status", "reload", "stop")
+_COMMANDS = (
+    "start",
+    "check",
+    "explain",
+    "routes",
+    "status",
+    "connections",
+    "close",
+    "log",
+    "reload",
+    "stop",
+)
 
 
 class _Commands(click.Group):

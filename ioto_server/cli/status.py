@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,12 +18,34 @@ from .options import config_option, control_option, control_path
 @config_option
 @control_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def command(config: Path | None, control: Path | None, as_json: bool) -> None:
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=1.0,
+    metavar="[SECONDS]",
+    help="Show it again and again, every second unless told otherwise, until Ctrl-C.",
+)
+def command(config: Path | None, control: Path | None, as_json: bool, watch: float | None) -> None:
     """Show where a running daemon listens, and how much is going on. Exit code 1 where none answers."""
+    path = control_path(config, control)
     try:
-        answer = ask(control_path(config, control), "status")
+        while True:
+            answer = ask(path, "status")
+            if watch is not None and not as_json:
+                # Empties a terminal; what is no terminal gets one table after the other.
+                click.clear()
+            _show(answer, as_json)
+            if watch is None:
+                return
+            time.sleep(watch)
     except AskError as error:
         raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        return
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> None:
     del answer["ok"]
     if as_json:
         click.echo(json.dumps(answer))

@@ -1,7 +1,8 @@
 """What runs for months: the process around the server."""
 
+from .outcome import FAILED, MISUSED, OK, report_plugin
 from .preflight import PluginProblem, plugin_problems, route_warnings
-from .run import FAILED, MISUSED, OK, report_plugin, run
+from .run import run
 
 __all__ = [
     "FAILED",

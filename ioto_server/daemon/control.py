@@ -22,6 +22,9 @@ Command = Callable[[Mapping[str, Any]], "Answer | Awaitable[Answer]"]
 # Bytes of one request line: orders are short, and whoever sends more is no client of ours.
 _LONGEST: Final = 65536
 
+# Commands that change nothing.
+_LOOKS: Final = ("status", "connections")
+
 
 def bind_control(path: Path) -> Listener:
     """Bind the socket, readable for its owner only, in a folder that is made where it is missing.
@@ -86,7 +89,8 @@ class Control:
         if command is None:
             known = ", ".join(sorted(self._commands))
             return {"ok": False, "error": f'send {{"command": NAME}} with one of: {known}'}
-        _log.info("control", command=name)
+        # Who looks at the status every second shall not fill the log; who changes something is in it.
+        (_log.debug if name in _LOOKS else _log.info)("control", command=name)
         try:
             result = command(request)
             return {"ok": True, **(await result if isinstance(result, Awaitable) else result)}

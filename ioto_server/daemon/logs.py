@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -21,18 +21,28 @@ def _open(path: str | Path) -> TextIO:
     return open(path, "a", encoding="utf-8", buffering=1)
 
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LEVELS: Final = {
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+}
 _threshold = logging.INFO
 
 
 def set_level(level: str) -> None:
     """Keep lines of this importance and above from now on; loggers that exist already follow."""
     global _threshold
-    _threshold = _LEVELS[level]
+    _threshold = LEVELS[level]
+
+
+def level() -> str:
+    """The least important level that is kept."""
+    return next(name for name, number in LEVELS.items() if number == _threshold)
 
 
 def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDict:
-    if _LEVELS.get(method, logging.ERROR) < _threshold:
+    if LEVELS.get(method, logging.ERROR) < _threshold:
         raise structlog.DropEvent
     return event
 

@@ -10,6 +10,8 @@ from typing import Any
 from ioto_server.server import Server
 from ioto_server.websocket import BUILD
 
+from . import logs
+
 
 class Status:
     """Counts and times of one process, for `ioto-server status`."""
@@ -37,6 +39,8 @@ class Status:
             "connections": server.connections,
             "websockets": len(server.host.websockets),
             "actions": len(server.plugins.prefixes),
+            "held_bytes": server.host.memory.total,
+            "log_level": logs.level(),
             "codec": BUILD,
             "reloads": self.reloads,
             "last_reload": self.last_reload,

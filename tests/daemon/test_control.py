@@ -57,7 +57,10 @@ def test_one_client_may_ask_several_times(start_daemon: StartDaemon) -> None:
 def test_what_it_does_not_know_is_answered_with_what_it_knows(start_daemon: StartDaemon) -> None:
     daemon = start_daemon()
     daemon.log("ready")
-    expected = {"ok": False, "error": 'send {"command": NAME} with one of: reload, status, stop'}
+    expected = {
+        "ok": False,
+        "error": 'send {"command": NAME} with one of: close, connections, log, reload, status, stop',
+    }
     for line in (b"rubbish\n", b"[]\n", b'{"command": 7}\n', b'{"command": "explode"}\n', b"\xff\n"):
         assert talk(control(daemon), line) == [expected]
 

@@ -1,0 +1,82 @@
+"""`ioto-server connections`: who is connected to a running daemon."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ioto_server.daemon.ask import AskError, ask
+
+from .options import config_option, control_option, control_path
+
+_ORDERS = ("age", "backlog", "bytes", "id", "messages", "path", "peer")
+
+# Heading, and the value of one connection under it.
+_COLUMNS = (
+    ("ID", lambda one: one["id"]),
+    ("PEER", lambda one: one["peer"]),
+    ("PATH", lambda one: one["path"]),
+    ("STATE", lambda one: one["state"]),
+    ("AGE", lambda one: _duration(one["age_seconds"])),
+    ("MESSAGES", lambda one: f"{one['messages_in']}/{one['messages_out']}"),
+    ("BYTES", lambda one: f"{one['bytes_in']}/{one['bytes_out']}"),
+    ("BACKLOG", lambda one: str(one["backlog"])),
+)
+
+
+@click.command("connections")
+@config_option
+@control_option
+@click.option(
+    "--sort",
+    type=click.Choice(_ORDERS),
+    default="age",
+    show_default=True,
+    help="The oldest first, or those with most bytes, messages or backlog.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="How many to list at most.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+def command(config: Path | None, control: Path | None, sort: str, limit: int, as_json: bool) -> None:
+    """List the open WebSockets of a running daemon. Messages and bytes are in/out.
+
+    `ioto-server close ID` closes one. Exit code 1 where no daemon answers.
+    """
+    try:
+        answer = ask(control_path(config, control), "connections", sort=sort, limit=limit)
+    except AskError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        del answer["ok"]
+        click.echo(json.dumps(answer))
+        return
+    _show(answer["connections"], answer["total"])
+
+
+def _show(connections: list[dict[str, Any]], total: int) -> None:
+    rows = [[heading for heading, _ in _COLUMNS]]
+    rows += [[value(one) for _, value in _COLUMNS] for one in connections]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if len(connections) < total:
+        click.echo(f"{total - len(connections)} more: --limit shows them", err=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours}h"
+    if hours:
+        return f"{hours}h{minutes}m"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,96 @@
+"""What an operator may ask of one process over the control socket: look at it, and interfere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from ioto_server.server import Server
+
+from . import logs
+from .control import Answer, Command, CommandError
+from .roster import ORDERS, Entry, Roster
+from .status import Status
+
+_log = structlog.get_logger("ioto_server.control")
+
+# Connections in one answer at most, and by default: an answer is made while everybody waits.
+_MOST_LISTED: Final = 10_000
+_LISTED: Final = 50
+
+
+class Operations:
+    """The commands that concern connections and the log of this process."""
+
+    def __init__(self, server: Server, status: Status) -> None:
+        """Take over the server's set of WebSockets, before the first is open."""
+        self._status = status
+        self._roster = Roster()
+        server.host.websockets = self._roster
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """By name, for `Control`."""
+        return {
+            "status": lambda _request: self._status.report(),
+            "connections": self.connections,
+            "close": self.close,
+            "log": self.log,
+        }
+
+    def connections(self, request: Mapping[str, Any]) -> Answer:
+        """List open WebSockets: `sort` is one of ORDERS, `limit` how many at most."""
+        order = request.get("sort", "age")
+        if order not in ORDERS:
+            raise CommandError(f"sort: {order!r} is no order; take one of {', '.join(ORDERS)}")
+        limit = request.get("limit", _LISTED)
+        if type(limit) is not int or not 0 < limit <= _MOST_LISTED:
+            raise CommandError(f"limit: {limit!r} is no number of connections; take 1 to {_MOST_LISTED}")
+        now = self._roster.clock()
+        listed = self._roster.listed(order, limit)
+        return {"total": len(self._roster), "connections": [_describe(entry, now) for entry in listed]}
+
+    def close(self, request: Mapping[str, Any]) -> Answer:
+        """Close a WebSocket by its `id`, with `code` (1000) and `reason`."""
+        number, code, reason = str(request.get("id")), request.get("code", 1000), request.get("reason", "")
+        entry = self._roster.find(int(number)) if number.isdecimal() else None
+        if entry is None:
+            raise CommandError(f"No open WebSocket has the id {number}: `ioto-server connections` lists them")
+        if type(code) is not int or type(reason) is not str:
+            raise CommandError("send the code as a number and the reason as a text")
+        try:
+            entry.websocket.send_close(code, reason)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        _log.info("closed by the operator", id=entry.number, peer=entry.websocket.peer, code=code)
+        return {"peer": entry.websocket.peer, "path": entry.websocket.path}
+
+    def log(self, request: Mapping[str, Any]) -> Answer:
+        """Keep lines of another `level` and above, until the next reload or start."""
+        level, before = request.get("level"), logs.level()
+        if level not in logs.LEVELS:
+            raise CommandError(f"level: {level!r} is no level; take one of {', '.join(logs.LEVELS)}")
+        logs.set_level(level)
+        # At the highest level of the two it is seen in any case.
+        _log.warning("log level", before=before, now=level)
+        return {"before": before, "now": level}
+
+
+def _describe(entry: Entry, now: float) -> dict[str, Any]:
+    websocket = entry.websocket
+    return {
+        "id": str(entry.number),
+        "peer": websocket.peer,
+        "path": websocket.path,
+        "protocol": websocket.protocol,
+        "state": websocket.state,
+        "age_seconds": round(now - entry.opened, 1),
+        "messages_in": websocket.messages_in,
+        "messages_out": websocket.messages_out,
+        "bytes_in": websocket.bytes_in,
+        "bytes_out": websocket.bytes_out,
+        "backlog": websocket.backlog,
+        "latency_ms": None if websocket.latency is None else round(websocket.latency * 1000, 1),
+    }

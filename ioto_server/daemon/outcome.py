@@ -1,0 +1,23 @@
+"""How a process ends: its exit code, and what it says to whoever started it (SPEC 9)."""
+
+from __future__ import annotations
+
+import sys
+
+from ioto_server.plugins import PluginError
+
+OK = 0
+FAILED = 1
+MISUSED = 2
+
+
+def report_plugin(error: PluginError) -> None:
+    """Say on stderr what is wrong with a plugin, its own traceback first."""
+    if error.trace:
+        print(error.trace.rstrip(), file=sys.stderr)
+    complain(f"{error}\nThe server was not started: mend the plugin, or rename it to begin with '_'")
+
+
+def complain(text: str) -> None:
+    """Say why the server does not start, on stderr: the log may not be there."""
+    print(f"ioto-server: {text}", file=sys.stderr)
