@@ -97,5 +97,6 @@ $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 
 # From Debian: the browser that playwright would fetch by itself is not in any package registry.
 .PHONY: chromium
-chromium:
+chromium: $(VENV)/.test-installed
 	@command -v chromium >/dev/null || $(DEBIAN) chromium 'shows the site in the browser tests'
+	@$(BIN)/playwright --version >/dev/null 2>&1 || $(DEBIAN) libatomic1 'is a library of playwright, which drives chromium'
