@@ -94,6 +94,8 @@ def parse_count(value: object, *, least: int = 1) -> int:
 
 def parse_duration(value: object) -> float:
     """Return a duration in seconds; `math.inf` for 'never'. Raises `WrongValue`. SPEC 2."""
+    if isinstance(value, float) and value == math.inf:
+        return value
     if isinstance(value, str) and value.strip().lower() in _ENDLESS_TIME:
         return math.inf
     seconds = _amount(value, _TIME_UNITS, "a duration", "'never'")
@@ -177,7 +179,7 @@ def _other_unit(digits: str, unit: str, units: Mapping[str, float]) -> str:
 
 
 def _whole(number: int | float, noun: str, least: int) -> int:
-    if number >= UNLIMITED:
+    if number > UNLIMITED:
         raise WrongValue("is too large", "for no limit write 'unlimited'")
     whole = int(number)
     if number < 0 or whole < least:

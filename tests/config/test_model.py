@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ioto_server.config import UNLIMITED, Compress, Config, Limits, Redirect, Route, Tls
+from ioto_server.config import UNLIMITED, Compress, Config, Limits, Redirect, Route, Timeouts, Tls
 from ioto_server.config.directives import walk
 from tests.config.helpers import Load, errors
 
@@ -110,7 +110,8 @@ def test_every_directive_has_two_lines_of_help_and_a_version() -> None:
 def test_a_configuration_can_be_made_in_python() -> None:
     config = Config(
         listen="http://127.0.0.1:0",  # type: ignore[arg-type]
-        limits=Limits(max_message=100),
+        limits=Limits(max_message=100, connections=UNLIMITED),
+        timeouts=Timeouts(inactivity=math.inf),
         routes=(Route(match="/ws/", handler="action"),),
         redirect=(Redirect(source="/a", to="/b"),),
         tls=Tls(certificate=Path("/x")),
@@ -118,6 +119,8 @@ def test_a_configuration_can_be_made_in_python() -> None:
     assert config.listen[0].port == 0
     assert config.limits.max_message == 100
     assert config.limits.max_frame == 131072
+    assert config.limits.connections == UNLIMITED
+    assert config.timeouts.inactivity == math.inf
     assert config.redirect[0].status == 302
 
 

@@ -21,7 +21,7 @@ ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 PATHS = LINES.filter(lambda text: "@" not in text and text.strip("./"))
 URL_PATHS = st.from_regex(r"/[a-zé/.-]{0,8}", fullmatch=True)
 SIZES = st.one_of(
-    st.integers(1, UNLIMITED), st.sampled_from(["1.5 MB", "64K", "unlimited", "MAXINT", "7 bytes"])
+    st.integers(1, UNLIMITED), st.sampled_from([UNLIMITED, "1.5 MB", "64K", "unlimited", "MAXINT", "7 bytes"])
 )
 DURATIONS = st.one_of(
     st.floats(1e-6, 3e9), st.integers(1, 10**6), st.sampled_from(["never", "5 mins", "250ms", "1.5 weeks"])

@@ -50,6 +50,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
         ("unlimited", UNLIMITED),
         ("Infinite", UNLIMITED),
         (9007199254740993, 9007199254740993),
+        (UNLIMITED, UNLIMITED),
     ],
 )
 def test_sizes(written: object, bytes_: int) -> None:
@@ -94,6 +95,7 @@ def test_sizes(written: object, bytes_: int) -> None:
         ("infinite", math.inf),
         ("unlimited", math.inf),
         ("Forever", math.inf),
+        (math.inf, math.inf),
     ],
 )
 def test_durations(written: object, seconds: float) -> None:
@@ -125,13 +127,14 @@ NO_NUMBER = [
     "--1",
     "1 KB!",
     math.nan,
-    math.inf,
     "１",
     "1" * 100,
 ]
 
 
-@pytest.mark.parametrize("written", [*NO_NUMBER, 0, -1, "0", "-5K", "0.5b", "5 mins", "1 tb", "never", 2**63])
+@pytest.mark.parametrize(
+    "written", [*NO_NUMBER, 0, -1, "0", "-5K", "0.5b", "5 mins", "1 tb", "never", 2**63, math.inf]
+)
 def test_no_sizes(written: object) -> None:
     with pytest.raises(WrongValue):
         parse_size(written)
@@ -145,7 +148,7 @@ def test_no_durations(written: object) -> None:
         parse_duration(written)
 
 
-@pytest.mark.parametrize("written", [*NO_NUMBER, 0, -1, 1.5, "1.5", "10K", "10 b"])
+@pytest.mark.parametrize("written", [*NO_NUMBER, 0, -1, 1.5, "1.5", "10K", "10 b", 2**63, math.inf])
 def test_no_counts(written: object) -> None:
     with pytest.raises(WrongValue):
         parse_count(written)
