@@ -20,8 +20,9 @@ def command(config: Path | None, overrides: list[tuple[str, str]]) -> None:
     """Serve until told to stop.
 
     SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. SIGHUP
-    reloads. Exit
-    codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
+    reloads, SIGUSR1 opens the log file anew (after it was renamed).
+
+    Exit codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """
     loaded = load(config, overrides)
     raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides)))

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
-from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from ioto_server.config import Log
 
-
-def _open(path: str | Path) -> TextIO:
-    if path == "stdout":
-        return sys.stdout
-    if path == "stderr":
-        return sys.stderr
-    return open(path, "a", encoding="utf-8", buffering=1)
-
+from .output import Output
 
 LEVELS: Final = {
     "error": logging.ERROR,
@@ -27,7 +18,15 @@ LEVELS: Final = {
     "info": logging.INFO,
     "debug": logging.DEBUG,
 }
+
+# What the journal takes for the priority of a line that begins with it (sd-daemon(3)).
+_PRIORITIES: Final = {"debug": "<7>", "info": "<6>", "warning": "<4>"}
+_PRIORITY_ERROR: Final = "<3>"
+
 _threshold = logging.INFO
+_output: Output | None = None
+
+_log = structlog.get_logger("ioto_server.log")
 
 
 def set_level(level: str) -> None:
@@ -41,16 +40,34 @@ def level() -> str:
     return next(name for name, number in LEVELS.items() if number == _threshold)
 
 
+def reopen() -> None:
+    """Go on in a new file where the old one was renamed (SIGUSR1)."""
+    assert _output is not None
+    try:
+        _output.reopen()
+    except OSError as error:
+        _log.error("log not reopened", why=str(error), hint="lines go to the old file; see to its folder")
+    else:
+        _log.info("log reopened")
+
+
 def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDict:
     if LEVELS.get(method, logging.ERROR) < _threshold:
         raise structlog.DropEvent
     return event
 
 
+def _add_priority(_logger: object, method: str, line: Any) -> str:
+    """Begin every line of a text with its priority: the journal takes each for a message of its own."""
+    priority = _PRIORITIES.get(method, _PRIORITY_ERROR)
+    return priority + str(line).replace("\n", f"\n{priority}")
+
+
 def configure(log: Log) -> None:
     """Send every log line of the process where `log` says. Raises OSError when its file cannot be opened."""
-    stream = _open(log.path)
-    console = log.format == "console" or (log.format == "auto" and stream.isatty())
+    global _output
+    _output = output = Output(log.path)
+    console = log.format == "console" or (log.format == "auto" and output.is_terminal)
     set_level(log.level)
     processors: list[Processor] = [
         _drop_unimportant,
@@ -58,15 +75,17 @@ def configure(log: Log) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=not console),
     ]
     if console:
-        processors.append(structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18))
+        processors.append(structlog.dev.ConsoleRenderer(colors=output.is_terminal, pad_event_to=18))
     else:
         processors += [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ]
+    if output.is_journal:
+        processors.append(_add_priority)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_arguments: output,
         cache_logger_on_first_use=True,
     )

@@ -15,13 +15,13 @@ from ioto_server.plugins import PluginError
 from ioto_server.server import Listener, Server
 from ioto_server.websocket import BUILD
 
-from . import descriptors
+from . import descriptors, logs
 from .control import Answer, CommandError, Control
 from .operations import Operations
 from .outcome import FAILED, MISUSED, OK, report_plugin
 from .preflight import route_warnings
 from .reload import Loader, Reloader
-from .signals import StopOrders, on_hangup
+from .signals import StopOrders, on_hangup, on_user_signal
 from .status import Status
 from .systemd import Systemd
 
@@ -79,6 +79,7 @@ class Service:
         control = Control(
             parts.control, {**self._operations.commands, "stop": self._stop, "reload": self._reload}
         )
+        on_user_signal(loop, logs.reopen)
         on_hangup(loop, lambda: server.host.create_task(self._reload_quietly()))
         await server.listening.open(parts.listeners, parts.tls)
         await control.open()

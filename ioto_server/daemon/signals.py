@@ -1,4 +1,4 @@
-"""Orders that come as signals: stop, stop at once, reload."""
+"""Orders that come as signals: stop, stop at once, reload, reopen the log."""
 
 from __future__ import annotations
 
@@ -28,3 +28,8 @@ class StopOrders:
 def on_hangup(loop: asyncio.AbstractEventLoop, reload: Callable[[], object]) -> None:
     """Call `reload` for each SIGHUP."""
     loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def on_user_signal(loop: asyncio.AbstractEventLoop, reopen: Callable[[], object]) -> None:
+    """Call `reopen` for each SIGUSR1."""
+    loop.add_signal_handler(signal.SIGUSR1, reopen)
