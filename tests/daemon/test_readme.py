@@ -13,7 +13,7 @@ import pytest
 from ioto_server.config import load_config
 from tests.conftest import StartDaemon
 from tests.support import REPOSITORY
-from tests.support.daemon import environment
+from tests.support.daemon import environment, run_program, write_project
 from tests.support.raw import TEXT, RawClient
 
 README = (REPOSITORY / "README.md").read_text()
@@ -64,6 +64,21 @@ def test_the_configuration_example_loads_without_a_warning(tmp_path: Path) -> No
     file.write_text(text)
     (tmp_path / "actions").mkdir()
     assert load_config(file).warnings == []
+
+
+def test_a_plugin_that_cannot_be_imported_is_reported_as_shown(tmp_path: Path) -> None:
+    file = write_project(tmp_path, {}, {"shout.py": SHOUT.replace("web.websocket:", "web.websocket")})
+    run = run_program("start", "--config", file, cwd=tmp_path)
+    shown = next(block for block in blocks("console") if "SyntaxError" in block)
+    assert (run.returncode, run.stderr) == (2, shown.replace("/home/you/ioto-server", str(tmp_path)))
+
+
+def test_a_mistake_in_the_configuration_is_reported_as_shown(tmp_path: Path) -> None:
+    text = "{\n    listen: 'http://:8080',\n    limits: { maxFrame: '12 bananas' },\n}\n"
+    write_project(tmp_path, text, {})
+    run = run_program("start", cwd=tmp_path)
+    shown = next(block for block in blocks("console") if "bananas" in block)
+    assert (run.returncode, "$ ioto-server start\n" + run.stderr) == (2, shown)
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)]+)\)", README))
