@@ -1,13 +1,15 @@
-"""The Autobahn test suite against the daemon: the field's yardstick for RFC 6455.
+"""The Autobahn test suite against the daemon: the field's yardstick for RFC 6455 and RFC 7692.
 
 The daemon runs with the configuration and the echo action that ship; only limits are raised where a case
-sends more than a cautious default allows.
+sends more than a cautious default allows, and compression is on for the cases that are about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,38 +23,62 @@ pytestmark = pytest.mark.alone
 LIMITS = {"maxFrame": "32MB", "maxMessage": "32MB", "maxFragments": 131072}
 
 
+# In groups 12 and 13 each of these sends a thousand messages of up to 128 KiB.
+HEAVY = tuple(f"*.*.{number}" for number in (10, *range(12, 19)))
+
+
 @dataclass(frozen=True)
 class Group:
     """Cases that run together: how many there must be, and the seconds that a stuck server is given."""
 
     name: str
-    include: tuple[str, ...]
+    include: str
     count: int
     seconds: float
+    exclude: tuple[str, ...] = ()
 
 
-GROUPS = [
-    Group("framing", ("1.*",), 16, 60),
-    Group("pings", ("2.*",), 11, 60),
-    Group("reserved-bits", ("3.*",), 7, 60),
-    Group("opcodes", ("4.*",), 10, 60),
-    Group("fragmentation", ("5.*",), 20, 60),
-    Group("utf8", ("6.*",), 145, 100),
-    Group("closing", ("7.*",), 37, 60),
-    Group("auto-fragmentation", ("10.*",), 1, 60),
+PLAIN = [
+    Group("framing", "1.*", 16, 60),
+    Group("pings", "2.*", 11, 60),
+    Group("reserved-bits", "3.*", 7, 60),
+    Group("opcodes", "4.*", 10, 60),
+    Group("fragmentation", "5.*", 20, 60),
+    Group("utf8", "6.*", 145, 100),
+    Group("closing", "7.*", 37, 60),
+    Group("limits", "9.*", 54, 300),
+    Group("auto-fragmentation", "10.*", 1, 60),
 ]
-LONG_GROUPS = [Group("limits", ("9.*",), 54, 600)]
+COMPRESSED = [
+    Group("deflate", "12.*", 50, 500, HEAVY),
+    Group("deflate-parameters", "13.*", 70, 500, HEAVY),
+]
+COMPRESSED_WHOLE = [
+    Group("deflate-whole", "12.*", 90, 1500),
+    Group("deflate-parameters-whole", "13.*", 126, 1500),
+]
 
 
-@pytest.fixture(scope="module")
-def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the shipped echo action, as kosoku wants it."""
-    config = copy_shipped(tmp_path_factory.mktemp("autobahn"), {"limits": LIMITS})
-    running = Daemon(config)
+def echo_with(folder: Path, changes: Mapping[str, Any]) -> Iterator[str]:
+    """Run the daemon; yields the address of its echo action, as kosoku wants it."""
+    running = Daemon(copy_shipped(folder, {"limits": LIMITS, **changes}))
     try:
         yield f"{running.url.removeprefix('http://')}/ws/echo"
     finally:
         running.close()
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from echo_with(tmp_path_factory.mktemp("autobahn"), {})
+
+
+@pytest.fixture(scope="module")
+def compressing_echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # kosoku hands groups 12 and 13 an answer that came uncompressed as a str, which they cannot hash:
+    # here even the shortest message must be compressed.
+    changes = {"webSockets": {"compress": {"threshold": 1}}}
+    yield from echo_with(tmp_path_factory.mktemp("autobahn-deflate"), changes)
 
 
 def judge(address: str, group: Group) -> None:
@@ -60,7 +86,8 @@ def judge(address: str, group: Group) -> None:
     verdicts = run_cases(
         address,
         REPOSITORY / "artefacts" / "autobahn" / group.name,
-        include=group.include,
+        include=[group.include],
+        exclude=group.exclude,
         seconds=group.seconds,
     )
     assert len(verdicts) == group.count, f"{group.count} cases asked for, {len(verdicts)} reported"
@@ -76,13 +103,20 @@ def believe(address: str, verdict: Verdict) -> Verdict:
     return verdict
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("group", PLAIN, ids=lambda group: group.name)
 def test_cases(echo: str, group: Group) -> None:
     judge(echo, group)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("group", COMPRESSED, ids=lambda group: group.name)
+def test_compressed_cases(compressing_echo: str, group: Group) -> None:
+    judge(compressing_echo, group)
+
+
 @pytest.mark.long
-@pytest.mark.timeout(700)
-@pytest.mark.parametrize("group", LONG_GROUPS, ids=lambda group: group.name)
-def test_long_cases(echo: str, group: Group) -> None:
-    judge(echo, group)
+@pytest.mark.timeout(1600)
+@pytest.mark.parametrize("group", COMPRESSED_WHOLE, ids=lambda group: group.name)
+def test_all_compressed_cases(compressing_echo: str, group: Group) -> None:
+    judge(compressing_echo, group)
