@@ -11,6 +11,8 @@ _COMMANDS = (
     "check",
     "explain",
     "routes",
+    "init",
+    "connect",
     "status",
     "connections",
     "close",

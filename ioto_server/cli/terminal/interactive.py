@@ -1,0 +1,197 @@
+"""`connect` at a terminal: the main thread reads what is typed, a second one runs the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from types import FrameType
+from typing import Any, TypeVar
+
+from ioto_server.websocket import Received
+
+from .history import History
+from .link import Incoming, Link, Target
+from .screen import PROMPT, Screen
+from .text import closed, for_terminal, visible
+from .typed import CommandError, Help, Message, Ping, parse
+
+Result = TypeVar("Result")
+
+
+class _Interrupted(Exception):
+    """The connection has ended while a line was being typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How things are shown."""
+
+    as_json: bool = False
+    timings: bool = False
+    verbose: bool = False
+
+
+def run(target: Target, look: Look, opened: Callable[[Link, Screen], None]) -> bool:
+    """Connect, and talk until one side closes; returns whether it ended in order.
+
+    `opened` shows what was agreed. Raises ConnectError or Refused when no WebSocket comes about.
+    """
+    with _Loop() as loop, History() as history:
+        link = loop.call(Link.open(target))
+        session = _Session(loop, link, history, look)
+        opened(link, session.screen)
+        with session.interruptible():
+            ended = loop.begin(session.receive())
+            try:
+                session.read_lines()
+                ended.result()
+            except BaseException:
+                loop.call_soon(link.abort)
+                raise
+    assert link.end is not None
+    return link.end.orderly
+
+
+class _Session:
+    """One connection and the person who talks over it."""
+
+    def __init__(self, loop: _Loop, link: Link, history: History, look: Look) -> None:
+        self.screen = Screen(typing=lambda: history.typed if self._is_reading else None)
+        self._loop = loop
+        self._link = link
+        self._history = history
+        self._look = look
+        self._main = threading.get_ident()
+        self._pings: dict[bytes, float] = {}
+        self._ended = False
+        self._is_reading = False
+
+    # ---- in the thread of the connection --------------------------------------------------------------
+
+    async def receive(self) -> None:
+        """Show what comes, until the end; then end the reading too."""
+        try:
+            async for incoming in self._link:
+                self._show(incoming)
+            end = self._link.end
+            assert end is not None
+            text = closed(end.code, end.reason) + (f"; {end.error}" if end.error else "")
+            self.screen.show("x", text, "grey" if end.orderly else "red")
+        finally:
+            self._ended = True
+            signal.pthread_kill(self._main, signal.SIGUSR1)
+
+    def _show(self, incoming: Incoming) -> None:
+        screen = self.screen
+        if incoming.kind == Received.MESSAGE:
+            text = for_terminal(incoming.data, as_json=self._look.as_json)
+            if self._look.timings:
+                text = f"[{(incoming.time - self._link.sent_at) * 1000:.1f} ms] {text}"
+            screen.show(screen.came, text, "green")
+        elif incoming.kind == Received.PONG and isinstance(incoming.data, bytes):
+            sent = self._pings.pop(incoming.data, None)
+            took = f" after {(incoming.time - sent) * 1000:.1f} ms" if sent is not None else ""
+            screen.show(screen.came, f"pong{took}")
+        elif self._look.verbose:
+            screen.show(screen.came, "ping, answered")
+
+    # ---- in the main thread ---------------------------------------------------------------------------
+
+    def read_lines(self) -> None:
+        """Do what is typed, until the end; Ctrl-D and Ctrl-C close in order."""
+        try:
+            while not self._ended and not self._link.closing:
+                self._do(self._read())
+        except (EOFError, KeyboardInterrupt):
+            self.screen.say("")
+            self._loop.call(self._link.close())
+        except _Interrupted:
+            self.screen.wipe()
+
+    def _read(self) -> str:
+        self._is_reading = True
+        try:
+            if self._ended:
+                raise _Interrupted
+            return input(PROMPT)
+        finally:
+            self._is_reading = False
+
+    def _do(self, line: str) -> None:
+        if not line:
+            return
+        screen = self.screen
+        self._history.add(line)
+        screen.wipe_typed(line)
+        try:
+            command = parse(line)
+            if isinstance(command, Message):
+                screen.show(screen.went, for_terminal(command.data, as_json=False), "cyan")
+            elif isinstance(command, Ping):
+                self._pings[command.payload] = monotonic()
+            shown = self._loop.call(command.perform(self._link))
+        except (CommandError, ValueError) as error:
+            screen.show("!", visible(str(error)), "red")
+            return
+        if isinstance(command, Help):
+            screen.say(shown)
+        elif shown:
+            screen.show(screen.went, visible(shown), "cyan")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Have SIGUSR1 end the reading of a line: `input` has no other way out."""
+
+        def stop_reading(_signal: int, _frame: FrameType | None) -> None:
+            if self._is_reading:
+                raise _Interrupted
+
+        before = signal.signal(signal.SIGUSR1, stop_reading)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+
+class _Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def begin(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Run a coroutine there."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine there and wait for it."""
+        return self.begin(coroutine).result()
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call a function there."""
+        self._loop.call_soon_threadsafe(function)
+
+    def __enter__(self) -> _Loop:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.call(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others)
