@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
 
 from ioto_server.config import Limits
 from ioto_server.http import HttpError
 
 if TYPE_CHECKING:
-    from .http_connection import HttpConnection
-    from .websocket_connection import WebSocketConnection
+    from ioto_server.session.conversation import Conversation
 
-    Connection: TypeAlias = HttpConnection | WebSocketConnection
+    from .http_connection import HttpConnection
 
 # Refused clients that are given the time to read why; more than these are just closed.
 _MOST_REFUSED: Final = 256
@@ -27,25 +26,27 @@ class Connections:
     that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
     """
 
-    def __init__(self, limits: Callable[[], Limits]) -> None:
-        """Ask `limits` each time: a reload changes them."""
+    def __init__(self, limits: Callable[[], Limits], websockets: Collection[Conversation]) -> None:
+        """Ask `limits` each time, as a reload changes them; `websockets` are the host's that are open."""
         self._limits = limits
-        self._admitted: set[Connection] = set()
-        self._refused: set[Connection] = set()
+        self._websockets = websockets
+        # Those that still speak HTTP.
+        self._admitted: set[HttpConnection] = set()
+        self._refused: set[HttpConnection] = set()
         self._addresses: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._admitted)
+        return len(self._admitted) + len(self._websockets)
 
-    def all(self) -> list[Connection]:
+    def all(self) -> list[HttpConnection | Conversation]:
         """Everybody, those too who are being refused."""
-        return [*self._admitted, *self._refused]
+        return [*self._websockets, *self._admitted, *self._refused]
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""
         limits = self._limits()
-        if len(self._admitted) >= limits.connections:
+        if len(self) >= limits.connections:
             self._refused.add(connection)
             return HttpError(
                 503, "The server has limits.connections connections: try again later", close=True
@@ -70,27 +71,34 @@ class Connections:
         connection.address = address
         self._count(address)
 
-    def may_linger(self, connection: Connection) -> bool:
+    def may_linger(self, connection: HttpConnection) -> bool:
         """Whether a refused client can be waited for."""
         return connection in self._admitted or len(self._refused) <= _MOST_REFUSED
 
-    def replace(self, old: HttpConnection, new: WebSocketConnection) -> None:
-        """A connection has changed its protocol."""
-        self._admitted.remove(old)
-        self._admitted.add(new)
+    def upgraded(self, connection: HttpConnection) -> None:
+        """A connection is a WebSocket's now; its address stays counted."""
+        self._admitted.remove(connection)
 
-    def forget(self, connection: Connection) -> None:
-        """A connection is closed."""
+    def closed(self, connection: HttpConnection) -> None:
+        """A connection that spoke HTTP is closed."""
         if connection in self._admitted:
             self._admitted.remove(connection)
             self._release(connection.address)
         self._refused.discard(connection)
-        if not self._admitted and not self._refused:
+        self._notice()
+
+    def websocket_closed(self, address: str) -> None:
+        """A WebSocket is closed that was counted for `address`."""
+        self._release(address)
+        self._notice()
+
+    def _notice(self) -> None:
+        if not self._refused and not len(self):
             self._empty.set()
 
     async def gone(self) -> None:
         """Wait until nobody is connected."""
-        while self._admitted or self._refused:
+        while self._refused or len(self):
             self._empty.clear()
             await self._empty.wait()
 

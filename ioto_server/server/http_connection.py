@@ -8,11 +8,13 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
+import structlog
+
 from ioto_server.http import Body, HttpError, Request, RequestParser, encode_head
-from ioto_server.session import SENT
+from ioto_server.session import SENT, Cause
 
 from .exchange import Exchange
-from .peer import Peer, forwarded, is_trusted, peer_of
+from .peer import Peer, forwarded, is_trusted, local_name, peer_of, remote_name
 from .settings import BODY_AHEAD
 from .states import TABLE, Phase, Step
 from .websocket_connection import WebSocketConnection
@@ -28,6 +30,8 @@ _FAIR_SHARE: Final = 0.005
 _LATE_HEADER: Final = HttpError(
     408, "The request header did not arrive within timeouts.parse: send it at once", close=True
 )
+
+_log = structlog.get_logger("ioto_server.http")
 
 FRESH: Final = Phase.FRESH
 HEADER: Final = Phase.HEADER
@@ -94,7 +98,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """A client has connected."""
         # uvloop's transports are asyncio's by their methods only.
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = peer_of(transport.get_extra_info("peername"))
+        self.peer = peer_of(remote_name(transport))
         if self.scheme == "https":
             self.tls = {
                 "version": transport.get_extra_info("ssl_object").version(),
@@ -153,7 +157,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         server = self._server
         self._step(Step.LOST)
         server.wheel.cancel(self)
-        server.clients.forget(self)
+        server.clients.closed(self)
         exchange = self._exchange
         if exchange is not None:
             exchange.lost()
@@ -380,7 +384,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     @property
     def local(self) -> str:
         """The address that the client has connected to."""
-        return peer_of(self._transport.get_extra_info("sockname")).address
+        return peer_of(local_name(self._transport)).address
 
     def peer_name(self, request: Request) -> str:
         """The client as it stands in the log."""
@@ -443,8 +447,10 @@ class HttpConnection(asyncio.BufferedProtocol):
         elif not self._parser.started:
             self._leave(Step.END_OF_STREAM)
 
-    def drop(self) -> None:
-        """The server has stopped, and this was not answered in time."""
+    def drop(self, cause: Cause) -> None:
+        """End the connection at once, whatever it is doing."""
+        if self.phase is REQUEST:
+            _log.warning("request dropped", peer=self.peer.name, why=cause.words)
         if self._exchange is not None:
             self._exchange.abandon()
         self.abort()
@@ -459,7 +465,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         if self._paused:
             self._transport.resume_reading()
         self._transport.set_protocol(link)
-        server.clients.replace(self, link)
+        server.clients.upgraded(self)
         self._recount()
         self._exchange = None
         return link
@@ -479,12 +485,12 @@ class HttpConnection(asyncio.BufferedProtocol):
         """This is the largest holder while `limits.memory` is exceeded."""
         exchange = self._exchange
         if exchange is None or exchange.done or exchange.answered or self._full:
-            self.drop()
+            self.drop(Cause.OUT_OF_MEMORY)
         else:
             exchange.refuse(HttpError(503, "The server is over limits.memory: try again later", close=True))
         self._recount()
 
     def abandon(self) -> None:
         """Too much is left of what was relieved: drop the connection with it."""
-        self.drop()
+        self.drop(Cause.OUT_OF_MEMORY)
         self._recount()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
@@ -37,6 +39,35 @@ def peer_of(peername: object) -> Peer:
         host, port = str(peername[0]), peername[1]
         return Peer(host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     return Peer("", "unix")
+
+
+def remote_name(transport: asyncio.BaseTransport) -> object:
+    """What `getpeername()` says of a transport's socket; None where there is no socket any more."""
+    return _ask(transport, socket.socket.getpeername, "peername")
+
+
+def local_name(transport: asyncio.BaseTransport) -> object:
+    """What `getsockname()` says of a transport's socket; None where there is no socket any more."""
+    return _ask(transport, socket.socket.getsockname, "sockname")
+
+
+def _ask(
+    transport: asyncio.BaseTransport, method: Callable[[socket.socket], object], known_as: str
+) -> object:
+    """Ask the kernel, not the transport: uvloop's keeps each answer for as long as the connection lives."""
+    kept = transport.get_extra_info("socket")
+    if kept is None:
+        return transport.get_extra_info(known_as)
+    try:
+        asked = socket.socket(kept.family, kept.type, kept.proto, kept.fileno())
+    except OSError:
+        return None
+    try:
+        return method(asked)
+    except OSError:
+        return None
+    finally:
+        asked.detach()
 
 
 def is_trusted(peer: Peer, proxies: Sequence[Network]) -> bool:

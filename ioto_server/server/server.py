@@ -13,7 +13,7 @@ import structlog
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Router
 from ioto_server.plugins import Plugins
-from ioto_server.session import Action, Host, Upgrade, Web, run_action
+from ioto_server.session import Action, Cause, Host, Upgrade, Web, run_action
 from ioto_server.websocket import deflate, handshake
 
 from .connections import Connections
@@ -53,7 +53,7 @@ class Server:
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
-        self.clients = Connections(lambda: self.config.limits)
+        self.clients = Connections(lambda: self.config.limits, self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
         self._returned = partial(self._leave, plugins)
 
@@ -109,7 +109,7 @@ class Server:
 
     async def _end(self) -> None:
         for client in self.clients.all():
-            client.drop()
+            client.drop(Cause.SERVER_STOPPING)
         tasks = self.host.cancel_tasks()
         if tasks:
             _, left = await asyncio.wait(tasks, timeout=self.config.timeouts.close)

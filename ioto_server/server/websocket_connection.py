@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from ioto_server.session import Cause, WebSocket
+from ioto_server.session import WebSocket
 
 if TYPE_CHECKING:
     from ioto_server.session import Action
@@ -47,14 +47,6 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         if self._server.stopping:
             websocket.stop(*self._server.stopping)
 
-    def stop(self, code: int, reason: str) -> None:
-        """The server stops: tell the peer."""
-        self._websocket.stop(code, reason)
-
-    def drop(self) -> None:
-        """The server has stopped, and this was not closed in time."""
-        self._websocket.drop(Cause.SERVER_STOPPING)
-
     # ---- from the transport ---------------------------------------------------------------------------
 
     def get_buffer(self, _sizehint: int) -> bytearray:
@@ -82,7 +74,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         """The socket is closed."""
         self._websocket.lost(error)
         self._server.wheel.cancel(self)
-        self._server.clients.forget(self)
+        self._server.clients.websocket_closed(self.address)
         self._server.outlived(self.task, self.action)
 
     # ---- from the wheel -------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Delivery:
         self._held = False
         self._waiter: asyncio.Future[None] | None = None
         self._consumer: asyncio.Task[None] | None = None
-        self._finished: list[asyncio.Future[int]] | None = None
+        self._finished: list[asyncio.Future[int]] | asyncio.Future[int] | None = None
 
     # ---- by callback ----------------------------------------------------------------------------------
 
@@ -240,9 +240,13 @@ class Delivery:
     def closed(self) -> asyncio.Future[int]:
         """A future of what `Web.wait()` gives: done when the connection has ended and CLOSE was handled."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        if self._finished is None:
-            self._finished = []
-        self._finished.append(future)
+        waiting = self._finished
+        if waiting is None:
+            self._finished = future
+        elif isinstance(waiting, list):
+            waiting.append(future)
+        else:
+            self._finished = [waiting, future]
         if self.ending is not None and self._consumer is None and not (self._callback and self._inbox):
             self._finish()
         return future
@@ -270,7 +274,9 @@ class Delivery:
     def _finish(self) -> None:
         assert self.ending is not None
         finished, self._finished = self._finished, None
-        for future in finished or ():
+        if finished is None:
+            return
+        for future in finished if isinstance(finished, list) else (finished,):
             if not future.done():
                 future.set_result(self.ending.value)
 

@@ -108,10 +108,10 @@ class Host:
         return task
 
     def start_action(
-        self, coroutine: Coroutine[Any, Any, None], done: Callable[[asyncio.Task[None]], None]
+        self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
     ) -> asyncio.Task[None]:
         """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._actions.add(task)
         task.add_done_callback(done)
         return task

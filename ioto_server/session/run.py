@@ -23,7 +23,7 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
         web.returned()
         return None
     coroutine = result if iscoroutine(result) else _wait_for(result)
-    return web.host.start_action(coroutine, web.task_done)
+    return web.host.start_action(coroutine, web.action.prefix, web.task_done)
 
 
 async def _wait_for(result: Awaitable[None]) -> None:

@@ -19,6 +19,7 @@ from .action import Action
 from .delivery import Callback
 from .ending import NO_CLOSE
 from .errors import Closed
+from .kept import pack, unpack
 from .outbox import SENT
 from .websocket import WebSocket
 
@@ -64,6 +65,7 @@ class Web:
         "_ended",
         "_exchange",
         "_headers",
+        "_request",
         "_status",
         "_upgrade",
         "_websocket",
@@ -72,7 +74,6 @@ class Web:
         "host",
         "path_rest",
         "peer",
-        "request",
         "tls",
     )
 
@@ -90,7 +91,8 @@ class Web:
         ended: Callable[[], None],
     ) -> None:
         """Made by the server for each request; authors never make one. `ended` is called when all is over."""
-        self.request = request
+        # Packed into a string once it has become a WebSocket.
+        self._request: Request | str = request
         self.host = host
         self.action = action
         self.path_rest = path_rest
@@ -104,10 +106,16 @@ class Web:
         self._websocket: WebSocket | None = None
         self._callback: tuple[Callback, Any] | None = None
         self._status = 200
-        self._headers: list[tuple[str, str]] = []
+        self._headers: list[tuple[str, str]] | None = None
         self._answer: list[bytes] | None = None
 
     # ---- the request ----------------------------------------------------------------------------------
+
+    @property
+    def request(self) -> Request:
+        """The request. Of an open WebSocket it is put together anew each time: keep what you need often."""
+        request = self._request
+        return unpack(request) if isinstance(request, str) else request
 
     @property
     def method(self) -> str:
@@ -139,7 +147,7 @@ class Web:
     @property
     def upgrade(self) -> bool:
         """Whether the client asks for a WebSocket."""
-        return self._upgrade is not None
+        return self._upgrade is not None or self._websocket is not None
 
     async def read(self) -> bytes:
         """The request's whole body, at most `limits.body` bytes."""
@@ -165,16 +173,16 @@ class Web:
         `protocol` overrides the chosen sub-protocol; `headers` are added to the 101. Raises HttpError (426)
         for a plain request and RuntimeError when the request was answered or accepted already.
         """
+        if self._websocket is not None:
+            raise RuntimeError(
+                "accept() was called for a WebSocket that is open already: call it first, or not at all"
+            )
         upgrade = self._upgrade
         if upgrade is None:
             raise HttpError(
                 426,
                 f"{self.path} speaks WebSocket only: connect with a WebSocket client",
                 list(_UPGRADE_REQUIRED),
-            )
-        if self._websocket is not None:
-            raise RuntimeError(
-                "accept() was called for a WebSocket that is open already: call it first, or not at all"
             )
         exchange = self._http("accept()")
         if self._answer is not None or exchange.answered:
@@ -187,7 +195,10 @@ class Web:
             101, self._opening_headers(upgrade, chosen, keepalive.inactivity, keepalive.request, headers)
         )
         link = exchange.switch()
-        self._exchange = None
+        path = self.path
+        # Nothing is kept of HTTP but what an author may ask for.
+        self._exchange = self._upgrade = self._headers = None
+        self._request = pack(self.request)
         websocket = WebSocket(
             host=host,
             link=link,
@@ -202,7 +213,7 @@ class Web:
             ),
             keepalive=keepalive,
             protocol=chosen,
-            path=self.path,
+            path=path,
             peer=self.peer,
             drop_when_slow=self.action.drop_when_slow,
         )
@@ -234,7 +245,7 @@ class Web:
             lines.append(("X-Inactivity-Timeout", str(round(inactivity))))
         if request != inf:
             lines.append(("X-Request-Timeout", str(round(request))))
-        lines += self._headers
+        lines += self._headers or ()
         if headers:
             lines += headers.items()
         return lines
@@ -280,6 +291,8 @@ class Web:
 
     def set_header(self, name: str, value: str) -> None:
         """Add a header field to the answer, or to the 101."""
+        if self._headers is None:
+            self._headers = []
         self._headers.append((name, value))
 
     def write(self, data: str | bytes) -> Awaitable[None]:
@@ -297,12 +310,12 @@ class Web:
         if sum(map(len, self._answer)) <= _HELD_BACK:
             return SENT
         answer, self._answer = self._answer, None
-        exchange.start(self._status, self._headers, None)
+        exchange.start(self._status, self._headers or (), None)
         return exchange.write(b"".join(answer))
 
     def write_json(self, value: object) -> Awaitable[None]:
         """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
-        self._headers.append(("Content-Type", "application/json"))
+        self.set_header("Content-Type", "application/json")
         return self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
     def error(self, status: int, text: str) -> None:
@@ -314,7 +327,7 @@ class Web:
             )
         self._answer = None
         body = text.encode() + b"\n"
-        headers = [*self._headers, ("Content-Type", "text/plain; charset=utf-8")]
+        headers = [*(self._headers or ()), ("Content-Type", "text/plain; charset=utf-8")]
         exchange.start(status, headers, len(body))
         exchange.write(body)
         exchange.end()
@@ -328,7 +341,7 @@ class Web:
             if not exchange.answered:
                 body = b"".join(self._answer or ())
                 status = self._status if body or self._status != 200 else 204
-                exchange.start(status, self._headers, len(body))
+                exchange.start(status, self._headers or (), len(body))
                 if body:
                     exchange.write(body)
             exchange.end()
@@ -381,7 +394,7 @@ class Web:
             if exchange.answered:
                 exchange.abandon()
             else:
-                self._headers = []
+                self._headers = None
                 self.error(500, "The action failed; its traceback is in the server's log")
 
     def _log_failure(self, error: BaseException) -> None:

@@ -21,7 +21,7 @@ class Client:
 
 def make(**limits: Any) -> Connections:
     config = Config.model_validate({"limits": limits})
-    return Connections(lambda: config.limits)
+    return Connections(lambda: config.limits, ())
 
 
 def admit(clients: Connections, address: str = "192.0.2.1") -> tuple[Any, HttpError | None]:
@@ -38,9 +38,9 @@ def test_over_the_limit_they_are_refused_until_one_leaves() -> None:
     assert error is not None
     assert (error.status, error.close) == (503, True)
     assert "limits.connections" in error.text
-    clients.forget(one)
+    clients.closed(one)
     assert admit(clients)[1] is None
-    clients.forget(refused)
+    clients.closed(refused)
     assert len(clients) == 2
 
 
@@ -60,9 +60,9 @@ def test_over_the_limit_of_an_address_only_that_address_is_refused() -> None:
     assert error is not None
     assert "limits.perAddress" in error.text
     assert admit(clients, "192.0.2.2")[1] is None
-    clients.forget(refused)
+    clients.closed(refused)
     assert admit(clients, "192.0.2.1")[1] is not None
-    clients.forget(one)
+    clients.closed(one)
     assert admit(clients, "192.0.2.1")[1] is None
 
 
@@ -81,9 +81,9 @@ def test_behind_a_proxy_the_client_it_names_is_counted() -> None:
     with pytest.raises(HttpError) as refused:
         clients.claim(two, "198.51.100.7")
     assert refused.value.status == 503
-    clients.forget(one)
+    clients.closed(one)
     clients.claim(two, "198.51.100.7")
-    clients.forget(two)
+    clients.closed(two)
     assert len(clients) == 0
     assert not clients._addresses
 
@@ -105,7 +105,7 @@ def test_everybody_is_waited_for_at_the_end() -> None:
         for client in (one, refused):
             await asyncio.sleep(0)
             assert not gone.done()
-            clients.forget(client)
+            clients.closed(client)
         await gone
 
     asyncio.run(run())

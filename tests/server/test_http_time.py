@@ -205,7 +205,8 @@ async def test_an_answer_that_is_read_slowly_is_not_given_up() -> None:
     client = Client(server)
     client.transport.room = 1000
     client.get("/big", "Connection: close\r\n")
-    for _ in range(50):
+    await pass_time(server, 1)
+    while client.transport.get_write_buffer_size():
         await pass_time(server, 8)
         client.transport.take(5000)
     assert not client.transport.aborted
