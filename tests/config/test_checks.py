@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ioto_server.config.view import View
 from tests.config.helpers import Load, errors, messages
 
 
@@ -15,6 +16,23 @@ def here(tmp_path: Path) -> Path:
     for folder in ("site", "actions"):
         (tmp_path / folder).mkdir()
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("faulty", "sound"),
+    [
+        ("limits.maxFrame", False),
+        ("limits", False),
+        ("limits.maxFrame.x", False),
+        ("limits.maxFragments", True),
+        ("limit", True),
+        ("routes[0]", True),
+    ],
+)
+def test_a_check_is_left_out_where_its_directives_are_wrong(faulty: str, sound: bool, load: Load) -> None:
+    loaded = load("{}")
+    view = View(loaded.config, loaded.root, "", frozenset({faulty}))
+    assert view.sound("limits.maxFrame", "limits.maxMessage") == sound
 
 
 # Limits and timeouts

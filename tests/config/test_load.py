@@ -221,6 +221,14 @@ def test_drop_ins_are_laid_over_in_the_order_of_their_names(load: Load, tmp_path
     assert [file.name for file in loaded.files] == ["web.json5", "10-a.json5", "20-b.json5"]
 
 
+def test_the_last_name_wins_in_whatever_order_files_were_made(load: Load) -> None:
+    names = ["5", "2", "9", "0", "7", "1", "8", "3", "6", "4"]
+    drop_ins = {f"{name}.json5": f"{{ limits: {{ body: 1{name} }} }}" for name in names}
+    loaded = load("{}", drop_ins=drop_ins)
+    assert loaded.config.limits.body == 19
+    assert [file.stem for file in loaded.files[1:]] == sorted(names)
+
+
 def test_a_problem_in_a_drop_in_is_told_with_its_name(load: Load) -> None:
     with pytest.raises(ConfigError) as caught:
         load("{}", drop_ins={"a.json5": "{\n  limits: { body: 'x', bdy: 1 } }"})
