@@ -51,6 +51,12 @@ def reopen() -> None:
         _log.info("log reopened")
 
 
+def watch(processor: Processor) -> None:
+    """Show every line to `processor` first, also those that are too unimportant to be kept."""
+    # In place: loggers that exist already hold this very list.
+    structlog.get_config()["processors"].insert(0, processor)
+
+
 def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDict:
     if LEVELS.get(method, logging.ERROR) < _threshold:
         raise structlog.DropEvent

@@ -27,8 +27,8 @@ class Operations:
     def __init__(self, server: Server, status: Status) -> None:
         """Take over the server's set of WebSockets, before the first is open."""
         self._status = status
-        self._roster = Roster()
-        server.host.websockets = self._roster
+        self.roster = Roster()
+        server.host.websockets = self.roster
 
     @property
     def commands(self) -> dict[str, Command]:
@@ -48,14 +48,14 @@ class Operations:
         limit = request.get("limit", _LISTED)
         if type(limit) is not int or not 0 < limit <= _MOST_LISTED:
             raise CommandError(f"limit: {limit!r} is no number of connections; take 1 to {_MOST_LISTED}")
-        now = self._roster.clock()
-        listed = self._roster.listed(order, limit)
-        return {"total": len(self._roster), "connections": [_describe(entry, now) for entry in listed]}
+        now = self.roster.clock()
+        listed = self.roster.listed(order, limit)
+        return {"total": len(self.roster), "connections": [_describe(entry, now) for entry in listed]}
 
     def close(self, request: Mapping[str, Any]) -> Answer:
         """Close a WebSocket by its `id`, with `code` (1000) and `reason`."""
         number, code, reason = str(request.get("id")), request.get("code", 1000), request.get("reason", "")
-        entry = self._roster.find(int(number)) if number.isdecimal() else None
+        entry = self.roster.find(int(number)) if number.isdecimal() else None
         if entry is None:
             raise CommandError(f"No open WebSocket has the id {number}: `ioto-server connections` lists them")
         if type(code) is not int or type(reason) is not str:

@@ -60,28 +60,46 @@ def run(loaded: Loaded, load: Loader) -> int:
         complain(f"routes: the folder for uploads cannot be made: {error}; name another in `documents`")
         return MISUSED
     listeners: list[Listener] = []
+    scraped: list[Listener] = []
     try:
-        control = _bind(config, listeners)
+        control = _bind(config, listeners, scraped)
     except ActivationError as error:
         complain(str(error))
         return MISUSED
     except (ListenError, OSError) as error:
-        close_all(listeners)
+        close_all([*listeners, *scraped])
         complain(str(error))
         return FAILED
-    parts = Parts(Server(config, plugins), listeners, control, tls, load, systemd)
+    server = _make_server(config, plugins)
+    parts = Parts(server, listeners, scraped, control, tls, load, systemd)
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
     return uvloop.run(Service(parts).run())
 
 
-def _bind(config: Config, listeners: list[Listener]) -> Listener:
-    """Take or bind a socket for every endpoint, into `listeners`; returns that for the control socket."""
+def _make_server(config: Config, plugins: Plugins) -> Server:
+    if config.metrics is None:
+        return Server(config, plugins)
+    # Who has no metrics need not load their library.
+    from .metrics import MeteredServer
+
+    return MeteredServer(config, plugins)
+
+
+def _bind(config: Config, listeners: list[Listener], scraped: list[Listener]) -> Listener:
+    """Take or bind a socket for every endpoint, into `listeners`, and those of the metrics into `scraped`.
+
+    Returns that of the control socket.
+    """
     activation = Activation(os.environ, os.getpid())
-    handed = [activation.take(endpoint) for endpoint in config.listen]
+    metrics = [config.metrics.listen] if config.metrics is not None else []
+    endpoints = [*config.listen, *metrics]
+    handed = {endpoint: activation.take(endpoint) for endpoint in endpoints}
     controls = activation.take(Endpoint("unix", path=config.control))
-    activation.check(config.listen)
-    for endpoint, taken in zip(config.listen, handed, strict=True):
-        listeners += taken or bind(endpoint)
+    activation.check(endpoints)
+    for endpoint in config.listen:
+        listeners += handed[endpoint] or bind(endpoint)
+    for endpoint in metrics:
+        scraped += handed[endpoint] or bind(endpoint)
     return controls[0] if controls else bind_control(config.control)

@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -25,6 +25,9 @@ from .signals import StopOrders, on_hangup, on_user_signal
 from .status import Status
 from .systemd import Systemd
 
+if TYPE_CHECKING:
+    from .scrape import ScrapeServer
+
 _log = structlog.get_logger("ioto_server")
 
 
@@ -34,6 +37,7 @@ class Parts:
 
     server: Server
     listeners: Sequence[Listener]
+    scraped: Sequence[Listener]
     control: Listener
     tls: ssl.SSLContext | None
     load: Loader
@@ -71,7 +75,7 @@ class Service:
             await server.plugins.start(server.host)
         except PluginError as error:
             await server.plugins.stop(server.host)
-            close_all([*parts.listeners, parts.control])
+            close_all([*parts.listeners, *parts.scraped, parts.control])
             report_plugin(error)
             return MISUSED
         for text in route_warnings(server.config, server.plugins):
@@ -82,11 +86,33 @@ class Service:
         on_user_signal(loop, logs.reopen)
         on_hangup(loop, lambda: server.host.create_task(self._reload_quietly()))
         await server.listening.open(parts.listeners, parts.tls)
+        scraping = await self._measure(loop)
         await control.open()
         self._announce()
         code = await self._until_stopped()
         await control.close()
+        if scraping is not None:
+            scraping.close()
         return code
+
+    async def _measure(self, loop: asyncio.AbstractEventLoop) -> ScrapeServer | None:
+        """Begin to count for Prometheus, where the configuration has metrics."""
+        server = self._server
+        if server.config.metrics is None:
+            return None
+        from .metrics import MeteredServer, Metrics
+        from .scrape import ScrapeServer
+
+        metrics = Metrics(server, self._operations.roster)
+        assert isinstance(server, MeteredServer)
+        server.metrics = metrics
+        logs.watch(metrics.watch)
+        metrics.measure_lag(loop)
+        scraping = ScrapeServer(self._parts.scraped, server.config.metrics.path, metrics.text)
+        await scraping.open()
+        for listener in self._parts.scraped:
+            _log.info("metrics", url=f"{listener.url}{server.config.metrics.path}")
+        return scraping
 
     def _announce(self) -> None:
         server = self._server

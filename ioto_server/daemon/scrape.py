@@ -1,0 +1,91 @@
+"""The endpoint that Prometheus asks: one path, one answer a connection, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import time
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from ioto_server.http import HttpError, Request, RequestParser, encode_head, http_date
+from ioto_server.server import Listener
+
+# What a scraper has to send its request, and to take the answer, in seconds.
+_PATIENCE: Final = 10.0
+_LONGEST_HEADER: Final = 8192
+
+
+class ScrapeServer:
+    """Answers GET `path` with `text()`."""
+
+    def __init__(self, listeners: Sequence[Listener], path: str, text: Callable[[], bytes]) -> None:
+        self._listeners = listeners
+        self._path = path
+        self._text = text
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self) -> None:
+        """Begin to answer."""
+        for listener in self._listeners:
+            start = asyncio.start_unix_server if listener.endpoint.path else asyncio.start_server
+            self._servers.append(await start(self._serve, sock=listener.socket, limit=_LONGEST_HEADER))
+
+    def close(self) -> None:
+        """Answer no more."""
+        for server, listener in zip(self._servers, self._listeners, strict=True):
+            server.close()
+            listener.remove()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._answer(reader)
+                if answer:
+                    writer.write(answer)
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
+        except (TimeoutError, ConnectionError):
+            writer.transport.abort()
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        parser = RequestParser(_LONGEST_HEADER, 0)
+        try:
+            while (event := parser.next_event()) is None:
+                data = await reader.read(_LONGEST_HEADER)
+                if not data:
+                    return b""
+                parser.feed(data)
+        except HttpError as error:
+            return _response(error.status, error.text)
+        assert isinstance(event, Request)
+        if event.method not in ("GET", "HEAD"):
+            return _response(405, "Metrics are read with GET", [("Allow", "GET, HEAD")])
+        if event.path != self._path:
+            return _response(404, f"Metrics are at {self._path} (metrics.path in web.json5)")
+        body = self._text()
+        head = [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
+        return _head(200, head) + (body if event.method == "GET" else b"")
+
+
+def _head(status: int, headers: list[tuple[str, str]]) -> bytes:
+    return encode_head(status, [("Date", http_date(time())), *headers, ("Connection", "close")])
+
+
+def _response(status: int, text: str, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+    body = text.encode() + b"\n"
+    return (
+        _head(
+            status,
+            [
+                ("Content-Type", "text/plain; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                *headers,
+            ],
+        )
+        + body
+    )
