@@ -1,10 +1,9 @@
 """Configuration: values, one typed model, load, check, explain. Imports nothing of ours.
 
 What a running server needs is imported here. What only commands print has modules of its own, so that the
-daemon does not load them: `check`, `explain`, `schema`, `reference`, `shipped`, `json5text`.
+daemon does not load them: `diff`, `check`, `explain`, `schema`, `reference`, `shipped`, `json5text`.
 """
 
-from ioto_server.config.diff import Change, Changes, diff
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
 from ioto_server.config.model import Config, Redirect, Route
@@ -25,8 +24,6 @@ from ioto_server.config.values import UNLIMITED
 
 __all__ = [
     "UNLIMITED",
-    "Change",
-    "Changes",
     "Compress",
     "Config",
     "ConfigError",
@@ -44,7 +41,6 @@ __all__ = [
     "Upload",
     "Verify",
     "WebSockets",
-    "diff",
     "find_config",
     "load_config",
 ]

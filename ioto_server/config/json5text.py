@@ -10,8 +10,8 @@ from ioto_server.config.directives import show
 from ioto_server.config.model import Config
 from ioto_server.config.syntax import quoted
 
-_BARE_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_BARE_KEY = r"[A-Za-z_$][A-Za-z0-9_$]*"
+_CONTROL = r"[\x00-\x1f\x7f\u2028\u2029]"
 _WIDTH = 100
 
 
@@ -39,7 +39,7 @@ def write_line(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted(value))
+        return re.sub(_CONTROL, lambda match: f"\\u{ord(match[0]):04x}", quoted(value))
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):
@@ -51,4 +51,4 @@ def write_line(value: object) -> str:
 
 
 def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else write_line(key)
+    return key if re.fullmatch(_BARE_KEY, key) else write_line(key)

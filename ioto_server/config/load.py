@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from ioto_server.config.checks import cross_check
 from ioto_server.config.directives import find
 from ioto_server.config.grammar import NotAllowed, Place
-from ioto_server.config.json5text import write
 from ioto_server.config.known import Known
 from ioto_server.config.model import Config
 from ioto_server.config.overrides import from_arguments, from_environment, override
@@ -206,7 +205,7 @@ def _problem(detail: Any, root: Node) -> Problem:
     offset = node.start
     directive = find(path)
     if missing and directive:
-        hint = f"write {directive.key}: {write(directive.example)}, for example"
+        hint = f"write {directive.key}: {quoted(directive.example)}, for example"
         return node.source.problem("is missing", hint, offset=offset, path=path)
     found = short(node.text)
     if detail["loc"][-1] == "[key]":

@@ -81,7 +81,7 @@ class Redirect(Section):
     )
     to: kinds.Location = directive(
         ...,
-        "Where it is now: a path or a URL.\nIt is sent as it stands in the Location header.",
+        "Where it is now: a path or a URL.\nIf from and to end in '/', what follows from is put behind to.",
         example="/new",
     )
     status: kinds.Status = directive(

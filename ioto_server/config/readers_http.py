@@ -16,13 +16,10 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 REDIRECT_STATUS = (301, 302, 303, 307, 308)
 
 # RFC 9110 5.6.2.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;\s*[\w.-]+=(\"[^\"]*\"|[\w.+-]+))*", re.ASCII)
-_EXTENSION = re.compile(r"\.?[\w+-]+(\.[\w+-]+)*", re.ASCII)
-_ORIGIN = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*://)?(?:\[[0-9a-f:.]+\]|[a-z0-9*_.-]+)(?::(?:[0-9]{1,5}|\*))?",
-    re.ASCII | re.IGNORECASE,
-)
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MIME = r"(?a)[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;\s*[\w.-]+=(\"[^\"]*\"|[\w.+-]+))*"
+_EXTENSION = r"(?a)\.?[\w+-]+(\.[\w+-]+)*"
+_ORIGIN = r"(?ai)(?:[a-z][a-z0-9+.-]*://)?(?:\[[0-9a-f:.]+\]|[a-z0-9*_.-]+)(?::(?:[0-9]{1,5}|\*))?"
 # The server frames the answer itself; a second opinion in these fields would break it
 # (RFC 9112 6, RFC 6455 4.2.2).
 _FRAMING = {"connection", "content-length", "date", "keep-alive", "transfer-encoding", "trailer", "upgrade"}
@@ -105,7 +102,7 @@ def role(value: object, place: Place) -> str:
 def header_name(value: object, place: Place) -> str:
     """A header of the user's own."""
     text = text_of(value, "a header name")
-    if not _TOKEN.fullmatch(text):
+    if not re.fullmatch(_TOKEN, text):
         raise WrongValue(
             "is not a header name", "letters, digits and - are allowed, such as 'X-Frame-Options'"
         )
@@ -125,7 +122,7 @@ def header_value(value: object, place: Place) -> str:
 def extension(value: object, place: Place) -> str:
     """A file extension, in lower case with its dot."""
     text = text_of(value, "a file extension")
-    if not _EXTENSION.fullmatch(text):
+    if not re.fullmatch(_EXTENSION, text):
         raise WrongValue("is not a file extension", "write it like '.html'")
     return "." + text.lower().lstrip(".")
 
@@ -133,7 +130,7 @@ def extension(value: object, place: Place) -> str:
 def mime_type(value: object, place: Place) -> str:
     """A media type (RFC 9110 8.3.1)."""
     text = text_of(value, "a media type")
-    if not _MIME.fullmatch(text):
+    if not re.fullmatch(_MIME, text):
         raise WrongValue("is not a media type", "write it like 'text/html' or 'text/html; charset=utf-8'")
     return text
 
@@ -144,7 +141,7 @@ def protocol(value: object, place: Place) -> str:
     if "," in text:
         names = ", ".join(f"'{name.strip()}'" for name in text.split(","))
         raise WrongValue("holds several names", f"write a list: [{names}]")
-    if not _TOKEN.fullmatch(text):
+    if not re.fullmatch(_TOKEN, text):
         raise WrongValue(
             "is not a sub-protocol name", "letters, digits, '-', '.' and '_' are allowed, no blanks"
         )
@@ -154,7 +151,7 @@ def protocol(value: object, place: Place) -> str:
 def origin(value: object, place: Place) -> str:
     """What `webSockets.origins` may hold."""
     text = text_of(value, "an origin")
-    if not _ORIGIN.fullmatch(text):
+    if not re.fullmatch(_ORIGIN, text):
         host = re.sub(r"^([a-z]+://[^/]+)/.*$", r"\1", text)
         raise WrongValue(
             "is not an origin", f"an origin has no path: write '{host}'" if host != text else None

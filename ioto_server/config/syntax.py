@@ -22,17 +22,17 @@ _WORDS = {
 _CURLY_QUOTES = "“”„‟‘’‚‛«»"
 # What follows on the line up to where a value may end; a comment begins behind a blank, since '//' is in
 # URLs.
-_BARE = re.compile(r"(?:(?!\s//|\s/\*|\s#)[^,\]}\r\n])*")
-_NAME = re.compile(r"[\w$]+")
-_BARE_KEY = re.compile(r"[^\s:,{}\[\]'\"]+(?=\s*:)")
-_STRING_SO_FAR = {
-    quote: re.compile(
-        rf"{quote}(?:[^{quote}\\\r\n]|\\(?:x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|0(?![0-9])|\r\n|[^xu0-9]))*+"
-    )
-    for quote in ("'", '"')
-}
-_CONFLICT = re.compile(r"(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+_BARE = r"(?:(?!\s//|\s/\*|\s#)[^,\]}\r\n])*"
+_NAME = r"[\w$]+"
+_BARE_KEY = r"[^\s:,{}\[\]'\"]+(?=\s*:)"
+_STRING_SO_FAR = r"Q(?:[^Q\\\r\n]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|0(?![0-9])|\r\n|[^xu0-9]))*+"
+_CONFLICT = r"(?m)(<{7}|={7}|>{7})( |$)"
 _LONGEST = 60
+
+
+def _at(pattern: str, text: str, at: int) -> re.Match[str] | None:
+    """Match at a place. Patterns are compiled when they are needed: a daemon's start has no syntax errors."""
+    return re.compile(pattern).match(text, at)
 
 
 class ScanError(Exception):
@@ -130,7 +130,7 @@ def unclosed(text: str, places: list[Bracket], suspect: Bracket | None) -> ScanE
 def bad_string(text: str, at: int) -> ScanError:
     """A string that does not end, or has an escape that JSON5 does not know."""
     quote = text[at]
-    match = _STRING_SO_FAR[quote].match(text, at)
+    match = _at(_STRING_SO_FAR.replace("Q", quote), text, at)
     stop = match.end() if match else at
     if not text.startswith("\\", stop) or stop + 1 == len(text):
         hint = f"write {quote} where it ends; to go on in the next line end the line with \\"
@@ -175,7 +175,7 @@ def bad_key(text: str, at: int, places: list[Bracket]) -> ScanError:
     general = _anywhere(text, at)
     if general:
         return general
-    bare = _BARE_KEY.match(text, at)
+    bare = _at(_BARE_KEY, text, at)
     if bare and bare[0].isprintable():
         hint = f"write {quoted(bare[0])}: with quotes"
         return ScanError(at, f"the name {short(bare[0])} has a character that needs quotes", hint)
@@ -195,7 +195,7 @@ def no_colon(text: str, key_at: int, key_end: int, at: int) -> ScanError:
         sign = "=>" if text.startswith("=>", at) else "="
         fixed = f"write {short(key)}: {_rest(text, at)}"
         return ScanError(at, f"there is a {sign} where JSON5 has a colon", fixed)
-    bare = _BARE_KEY.match(text, key_at)
+    bare = _at(_BARE_KEY, text, key_at)
     if bare and bare.end() > key_end and key[0] not in "'\"":
         if re.fullmatch(r"[\w$]+(\.[\w$]+)+", bare[0]):
             message = "names with dots are written as objects inside each other"
@@ -241,7 +241,7 @@ def bad_value(text: str, at: int, places: list[Bracket]) -> ScanError:
     general = _anywhere(text, at)
     if general:
         return general
-    name = _NAME.match(text, at)
+    name = _at(_NAME, text, at)
     if in_list and name and re.match(r"\s*:[\s'\"{\[]", text[name.end() :]):
         return ScanError(at, "a list has no names", f"write {{ {name[0]}: ... }} with braces around it")
     return _bare_value(text, at)
@@ -249,7 +249,7 @@ def bad_value(text: str, at: int, places: list[Bracket]) -> ScanError:
 
 def _bare_value(text: str, at: int) -> ScanError:
     """Text or a number that is not written the way JSON5 does."""
-    match = _BARE.match(text, at)
+    match = _at(_BARE, text, at)
     bare = match[0].strip() if match else ""
     if not bare:
         return ScanError(at, f"{text[at]} stands where a value is expected", "write a value there")
@@ -276,7 +276,7 @@ def no_comma(text: str, at: int, start: int, end: int, places: list[Bracket]) ->
         return _mismatch(text, at, places)
     if following == ";":
         return ScanError(at, "there is a ; where JSON5 has a comma", f"write {short(value)},")
-    if value[0] in "'\"" and at == end and _NAME.match(text, at):
+    if value[0] in "'\"" and at == end and _at(_NAME, text, at):
         hint = f"write \\{value[0]} for a quote inside, or the other kind of quotes around"
         return ScanError(at, "the text ends at a quote inside it", hint)
     if following == "+" and value[0] in "'\"":
@@ -328,7 +328,7 @@ def _anywhere(text: str, at: int) -> ScanError | None:
         return ScanError(at, f"JSON5 has no {character}", "write { } around an object and [ ] around a list")
     if not character.isprintable():
         return ScanError(at, f"there is an invisible character, U+{ord(character):04X}", "take it out")
-    if _CONFLICT.match(text, at):
+    if _at(_CONFLICT, text, at):
         return ScanError(
             at, "this is the mark of a merge that was not finished", "choose one side and take the marks out"
         )
@@ -350,7 +350,7 @@ def _yaml_item(text: str, at: int) -> bool:
 
 
 def _yaml(text: str, at: int) -> ScanError:
-    match = _BARE.match(text, at + 2)
+    match = _at(_BARE, text, at + 2)
     item = match[0].strip(" '\"") if match else ""
     hint = f"write [{quoted(short(item))}], with commas between more of them"
     return ScanError(at, "a - begins no list here, as it does in YAML", hint)
@@ -358,7 +358,7 @@ def _yaml(text: str, at: int) -> ScanError:
 
 def _rest(text: str, at: int) -> str:
     """The value that follows, to show a line as it should be; '' when it is not plain."""
-    match = _BARE.match(text, at)
+    match = _at(_BARE, text, at)
     rest = match[0].lstrip("=>: ").strip() if match else ""
     if re.fullmatch(r"'[^']*'|\"[^\"]*\"|-?\d+|true|false|null|[{\[]", rest) and len(rest) <= _LONGEST:
         return rest

@@ -11,14 +11,14 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
-_FIRST = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_FIRST = r"(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"
 _SEQUENCE, _VERSION, _UTC_TIME = 0x30, 0xA0, 0x17
 
 
 def read_validity(certificate: Path) -> tuple[datetime, datetime] | None:
     """Return the beginning and end of a PEM file's first certificate, None where there is none to read."""
     try:
-        match = _FIRST.search(certificate.read_text("ascii", "replace"))
+        match = re.search(_FIRST, certificate.read_text("ascii", "replace"))
         return None if match is None else _validity(ssl.PEM_cert_to_DER_cert(match[0]))
     except (OSError, ValueError, IndexError):
         return None

@@ -46,8 +46,8 @@ _ABBREVIATED = {"kb": "KB", "mb": "MB", "gb": "GB"}
 _OTHER_ENDLESS = frozenset({"none", "no", "off", "false", "disabled", "nolimit", "inf", "-1"})
 
 _AMOUNT = re.compile(r"\s*([-+]?)(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", re.ASCII | re.IGNORECASE)
-_PART = re.compile(r"(\d+\.?\d*)\s*([a-z]+)\s*", re.ASCII)
-_COMPOUND = re.compile(r"(\d+\.?\d*\s*[a-z]+\s*){2,8}", re.ASCII)
+_PART = r"(?a)(\d+\.?\d*)\s*([a-z]+)\s*"
+_COMPOUND = r"(?a)(\d+\.?\d*\s*[a-z]+\s*){2,8}"
 
 SIZE_ALLOWED = "a number of bytes, a string with a unit such as '128K' or '1.5 MB', or 'unlimited'"
 TIME_ALLOWED = "a number of seconds, a string with a unit such as '90 secs' or '5 mins', or 'never'"
@@ -160,8 +160,8 @@ def _meant(text: str, units: Mapping[str, float], endless: str) -> str | None:
     word = text.strip().lower()
     if word in _OTHER_ENDLESS or word in _ENDLESS_TIME:
         return f"write {endless}"
-    if units is _TIME_UNITS and len(text) <= _LONGEST_TEXT and _COMPOUND.fullmatch(word):
-        total = sum(float(number) * units.get(unit, math.nan) for number, unit in _PART.findall(word))
+    if units is _TIME_UNITS and len(text) <= _LONGEST_TEXT and re.fullmatch(_COMPOUND, word):
+        total = sum(float(number) * units.get(unit, math.nan) for number, unit in re.findall(_PART, word))
         if math.isfinite(total):
             return f"write it in one unit: {show_duration(total)!r}"
     return None

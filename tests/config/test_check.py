@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ioto_server.config import Config, diff
+from ioto_server.config import Config
 from ioto_server.config.check import check
+from ioto_server.config.diff import diff
 from tests.config.helpers import Load
 
 
