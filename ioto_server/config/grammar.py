@@ -76,10 +76,10 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list, for which one item alone may stand; with `objects`, a list of objects, which takes its
-    brackets.
+    """A list, for which one item may stand alone.
 
-    `null` is allowed where it has a meaning of its own. `empty` is the hint where an empty list is refused.
+    A list of `objects` takes its brackets always: a single object would read like a table. `null` is allowed
+    where it has a meaning of its own. `empty` is the hint where an empty list is refused.
     """
 
     null: bool = False

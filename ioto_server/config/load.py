@@ -92,8 +92,11 @@ def _drop_ins(path: Path) -> list[Path]:
     folder = path.with_suffix(".d") if path.name else path
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".json5") and name[0] not in "._")
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return []
+    except OSError as error:
+        hint = f"let the server's user read it: chmod o+rx {folder}"
+        raise ConfigError([Problem(f"cannot be read: {error.strerror}", hint, str(folder))]) from None
     if len(names) > MOST_DROP_INS:
         hint = "put what belongs together into one file"
         raise ConfigError([Problem(f"holds more than {MOST_DROP_INS} files", hint, str(folder))])

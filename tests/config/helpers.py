@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ def errors(load: Load, *arguments: object, **options: object) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(*arguments, **options)
     return [f"{problem.path}: {problem.message}" for problem in caught.value.problems]
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user whom permissions hold for: root reads everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 def loader(folder: Path) -> Load:

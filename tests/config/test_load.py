@@ -13,7 +13,7 @@ import pytest
 from ioto_server.config import Config, ConfigError, find_config, load_config
 from ioto_server.config.load import MOST_DROP_INS
 from ioto_server.config.source import LARGEST
-from tests.config.helpers import Load, errors, messages
+from tests.config.helpers import Load, errors, messages, nobody
 
 # Finding
 
@@ -72,21 +72,18 @@ def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
         load_config(tmp_path / name if name else Path(), environ={})
 
 
-def test_a_file_that_may_not_be_read() -> None:
+@pytest.mark.parametrize(
+    ("locked", "message"),
+    [("web.json5", "may not be read by this user"), ("web.d", "cannot be read: Permission")],
+)
+def test_what_may_not_be_read(locked: str, message: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        file = Path(folder, "web.json5")
-        file.write_text("{}")
-        file.chmod(0)
-        user = os.geteuid()
-        if user == 0:
-            # Root reads everything: be nobody for a moment.
-            os.seteuid(65534)
-        try:
-            with pytest.raises(ConfigError, match="may not be read by this user"):
-                load_config(file, environ={})
-        finally:
-            os.seteuid(user)
+        Path(folder, "web.json5").write_text("{}")
+        Path(folder, "web.d").mkdir()
+        Path(folder, locked).chmod(0)
+        with nobody(), pytest.raises(ConfigError, match=message):
+            load_config(Path(folder, "web.json5"), environ={})
 
 
 def test_a_byte_order_mark_is_a_blank(load: Load) -> None:
