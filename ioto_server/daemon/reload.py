@@ -7,7 +7,6 @@ context, binding new endpoints, the new plugins' io_start. Only then is anything
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ from ioto_server.server import (
     Listener,
     ListenError,
     Server,
+    TlsContext,
     TlsError,
     bind,
-    configure,
     make_context,
 )
 
@@ -45,14 +44,14 @@ class _Next:
 
     config: Config
     plugins: Plugins
-    tls: ssl.SSLContext | None
+    tls: TlsContext | None
     listeners: list[Listener]
 
 
 class Reloader:
     """Reloads one server; orders that come meanwhile wait for their turn."""
 
-    def __init__(self, server: Server, load: Loader, tls: ssl.SSLContext | None, status: Status) -> None:
+    def __init__(self, server: Server, load: Loader, tls: TlsContext | None, status: Status) -> None:
         """Reload `server` from what `load()` gives; `tls` is the context its endpoints use."""
         self._server = server
         self._load = load
@@ -119,9 +118,9 @@ class Reloader:
         """Put the new in place of the old; nothing here can fail for a reason of the configuration."""
         config = following.config
         server = self._server
-        if self._tls is not None and config.tls is not None:
-            # Connections being accepted hold this very context: it is changed, not exchanged.
-            configure(self._tls, config.tls)
+        if self._tls is not None and following.tls is not None:
+            # Endpoints stay open with this very context.
+            self._tls.follow(following.tls)
         else:
             self._tls = following.tls
         server.apply(config, following.plugins)

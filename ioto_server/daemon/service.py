@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ioto_server.plugins import PluginError
-from ioto_server.server import Listener, Server
+from ioto_server.server import Listener, Server, TlsContext
 from ioto_server.websocket import BUILD
 
 from . import descriptors, logs
@@ -39,7 +38,7 @@ class Parts:
     listeners: Sequence[Listener]
     scraped: Sequence[Listener]
     control: Listener
-    tls: ssl.SSLContext | None
+    tls: TlsContext | None
     load: Loader
     systemd: Systemd
 

@@ -2,7 +2,7 @@
 
 from .listener import Listener, ListenError, bind
 from .server import Server
-from .tls import TlsError, configure, make_context
+from .tls import TlsContext, TlsError, make_context
 from .uploads import FileReceiver
 
 __all__ = [
@@ -10,8 +10,8 @@ __all__ = [
     "ListenError",
     "Listener",
     "Server",
+    "TlsContext",
     "TlsError",
     "bind",
-    "configure",
     "make_context",
 ]

@@ -65,7 +65,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         "phase",
         "scheme",
         "slot",
-        "tls",
     )
 
     def __init__(self, server: Server, scheme: str) -> None:
@@ -90,7 +89,6 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self.peer: Peer
         self.address = ""
-        self.tls: dict[str, object] | None = None
 
     # ---- from the transport ---------------------------------------------------------------------------
 
@@ -99,13 +97,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         # uvloop's transports are asyncio's by their methods only.
         self._transport = cast(asyncio.Transport, transport)
         self.peer = peer_of(remote_name(transport))
-        if self.scheme == "https":
-            self.tls = {
-                "version": transport.get_extra_info("ssl_object").version(),
-                "peer": transport.get_extra_info("peercert"),
-            }
         # To be told at once when the kernel does not take everything: nothing waits here uncounted.
-        self._transport.set_write_buffer_limits(high=1 if self.tls else 0, low=0)
+        self._transport.set_write_buffer_limits(high=1 if self.scheme == "https" else 0, low=0)
         server = self._server
         if not is_trusted(self.peer, server.config.trusted_proxies):
             self.address = self.peer.address
@@ -127,13 +120,14 @@ class HttpConnection(asyncio.BufferedProtocol):
         self.advance()
 
     def eof_received(self) -> bool:
-        """The client has shut its side: what it asked for is still answered."""
+        """The client has shut its side: what it asked for is still answered, but over TLS only at once."""
         self._eof = True
         if self.phase is SHUT:
             self._transport.close()
         else:
             self.advance()
-        return True
+        # TLS has no half-close here: the transport ends itself.
+        return self.scheme != "https"
 
     def pause_writing(self) -> None:
         """The kernel did not take all."""
@@ -380,6 +374,18 @@ class HttpConnection(asyncio.BufferedProtocol):
         return [
             (name, value) for name, value in self._server.config.headers.items() if name.lower() not in own
         ]
+
+    @property
+    def tls(self) -> dict[str, object] | None:
+        """What TLS has agreed on; asked for when it is needed, as idle connections are many."""
+        if self.scheme != "https":
+            return None
+        ask = self._transport.get_extra_info
+        return {
+            "version": ask("ssl_object").version(),
+            "cipher": ask("cipher")[0],
+            "peer": ask("peercert") or None,
+        }
 
     @property
     def local(self) -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from ioto_server.config import Endpoint
 
 from .listener import Listener
+from .tls import TlsContext
+from .tls_watch import TlsWatch
+
+# uvloop wants its own bounds of a TLS connection's beginning and end, in seconds. The end is left to the
+# deadlines that every connection has: they know whether the client is still taking what was sent.
+_A_DAY: Final = 86400.0
 
 
 class Listening:
@@ -17,9 +23,13 @@ class Listening:
     Closing an endpoint ends the accepting only: what was accepted stays.
     """
 
-    def __init__(self, connection: Callable[[str], asyncio.BaseProtocol]) -> None:
-        """Make each connection by `connection(scheme)`."""
+    def __init__(
+        self, connection: Callable[[str], asyncio.BaseProtocol], handshake: Callable[[], float]
+    ) -> None:
+        """Make each connection by `connection(scheme)`; TLS must be agreed on in `handshake()` seconds."""
         self._connection = connection
+        self._handshake = handshake
+        self._watch: TlsWatch | None = None
         self._open: dict[Endpoint, list[tuple[Listener, asyncio.Server]]] = {}
 
     @property
@@ -32,8 +42,8 @@ class Listening:
         """Where clients connect to."""
         return [listener.url for opened in self._open.values() for listener, _ in opened]
 
-    async def open(self, listeners: Sequence[Listener], tls: ssl.SSLContext | None) -> None:
-        """Accept connections on sockets that are bound already."""
+    async def open(self, listeners: Sequence[Listener], tls: TlsContext | None) -> None:
+        """Accept connections on sockets that are bound already; `tls` and its files serve those of https."""
         loop = asyncio.get_running_loop()
         for listener in listeners:
             endpoint = listener.endpoint
@@ -44,11 +54,19 @@ class Listening:
 
             if endpoint.scheme == "unix":
                 server = await loop.create_unix_server(protocol, sock=listener.socket)
-            else:
+            elif endpoint.scheme == "https":
                 server = await loop.create_server(
-                    protocol, sock=listener.socket, ssl=tls if scheme == "https" else None
+                    protocol,
+                    sock=listener.socket,
+                    ssl=tls,
+                    ssl_handshake_timeout=min(self._handshake(), _A_DAY),
+                    ssl_shutdown_timeout=_A_DAY,
                 )
+            else:
+                server = await loop.create_server(protocol, sock=listener.socket)
             self._open.setdefault(endpoint, []).append((listener, server))
+        if tls is not None and self._watch is None and self._serves_https:
+            self._watch = TlsWatch(tls, loop.call_later)
 
     def close(self, endpoints: Iterable[Endpoint]) -> None:
         """Accept no more at these endpoints, and remove what they left in the file system."""
@@ -56,3 +74,10 @@ class Listening:
             for listener, server in self._open.pop(endpoint):
                 server.close()
                 listener.remove()
+        if self._watch is not None and not self._serves_https:
+            self._watch.stop()
+            self._watch = None
+
+    @property
+    def _serves_https(self) -> bool:
+        return any(endpoint.scheme == "https" for endpoint in self._open)

@@ -48,7 +48,9 @@ class Server:
         # With what WebSockets are closed while the server stops; None before.
         self.stopping: tuple[int, str] | None = None
         self._retired: list[Plugins] = []
-        self.listening = Listening(lambda scheme: HttpConnection(self, scheme))
+        self.listening = Listening(
+            lambda scheme: HttpConnection(self, scheme), lambda: self.config.timeouts.parse
+        )
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)

@@ -60,7 +60,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The peer has shut its side; ours stays open for what is still to be sent."""
         self._websocket.received_eof()
-        return True
+        # TLS has no half-close here: the transport ends itself.
+        return self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """The kernel did not take all."""

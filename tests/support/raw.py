@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterable, Sequence
@@ -120,10 +121,22 @@ def accept_for(key: str) -> str:
     return base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
 
 
-class RawClient:
-    """One connection to `url` (`http://`, `ws://` or `unix:/path`), closed by `with`."""
+def trusting() -> ssl.SSLContext:
+    """A client's TLS that checks no certificate, and tells a cut from an end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return context
 
-    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+
+class RawClient:
+    """One connection to `url` (`http://`, `https://`, `ws://`, `wss://` or `unix:/path`), closed by `with`.
+
+    `tls` is for secure ones; without it any certificate will do.
+    """
+
+    def __init__(self, url: str, *, deadline: float = DEADLINE, tls: ssl.SSLContext | None = None) -> None:
         self.deadline = deadline
         self.received = bytearray()
         if url.startswith("unix:"):
@@ -137,6 +150,11 @@ class RawClient:
             self.host = parts.netloc
             self.sock = socket.create_connection((parts.hostname, parts.port or 80), timeout=deadline)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if parts.scheme in ("https", "wss"):
+                # A stream that ends without TLS's own end is cut off: that must not look orderly.
+                self.sock = (tls or trusting()).wrap_socket(
+                    self.sock, server_hostname=parts.hostname, suppress_ragged_eofs=False
+                )
 
     def __enter__(self) -> Self:
         return self
@@ -166,8 +184,14 @@ class RawClient:
         self.send(close_frame(code, reason))
 
     def finish_sending(self) -> None:
-        """Shut the write side: the server reads EOF, its answers still arrive."""
-        self.sock.shutdown(socket.SHUT_WR)
+        """Shut the write side: the server reads EOF, its answers still arrive.
+
+        Over TLS (RFC 8446 6.1) all that the server has to say must have been read before.
+        """
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock = self.sock.unwrap()
+        else:
+            self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Abort the connection: the server sees a TCP reset."""
