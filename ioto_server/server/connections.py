@@ -26,8 +26,10 @@ class Connections:
     that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
     """
 
-    def __init__(self, limits: Callable[[], Limits], websockets: Collection[Conversation]) -> None:
-        """Ask `limits` each time, as a reload changes them; `websockets` are the host's that are open."""
+    def __init__(
+        self, limits: Callable[[], Limits], websockets: Callable[[], Collection[Conversation]]
+    ) -> None:
+        """`limits` are asked for each time, as a reload changes them; `websockets` are those of the host."""
         self._limits = limits
         self._websockets = websockets
         # Those that still speak HTTP.
@@ -37,11 +39,11 @@ class Connections:
         self._empty = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._admitted) + len(self._websockets)
+        return len(self._admitted) + len(self._websockets())
 
     def all(self) -> list[HttpConnection | Conversation]:
         """Everybody, those too who are being refused."""
-        return [*self._websockets, *self._admitted, *self._refused]
+        return [*self._websockets(), *self._admitted, *self._refused]
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""

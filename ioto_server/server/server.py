@@ -55,7 +55,7 @@ class Server:
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
-        self.clients = Connections(lambda: self.config.limits, self.host.websockets)
+        self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
         self._returned = partial(self._leave, plugins)
 

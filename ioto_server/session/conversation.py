@@ -66,7 +66,6 @@ class Conversation(Delivery):
         "_ended_by",
         "_eof",
         "_link",
-        "_opened_at",
         "_outbox",
         "_pings",
         "_pong_due",
@@ -81,6 +80,8 @@ class Conversation(Delivery):
         "latency",
         "messages_in",
         "messages_out",
+        "number",
+        "opened_at",
         "phase",
         "protocol",
     )
@@ -118,7 +119,8 @@ class Conversation(Delivery):
         self._close_by = inf
         self._ended_by: Ending | None = None
         self._eof = False
-        self._opened_at = monotonic()
+        self.opened_at = monotonic()
+        self.number = host.next_number()
         self._pings: Pings | None = None
         self._pong_due: bytes | None = None
         self._topics: set[str] | None = None
@@ -560,7 +562,7 @@ class Conversation(Delivery):
             peer=self.peer,
             path=self.path,
             protocol=self.protocol,
-            seconds=round(monotonic() - self._opened_at, 3),
+            seconds=round(monotonic() - self.opened_at, 3),
             messages_in=self.messages_in,
             messages_out=self.messages_out,
             bytes_in=self.bytes_in,

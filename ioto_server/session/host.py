@@ -53,6 +53,7 @@ class Host:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._actions: set[asyncio.Task[Any]] = set()
         self._pings = 0
+        self._numbers = 0
 
     def configure(self, config: Config) -> None:
         """Take up a configuration; WebSockets that are open keep the limits and timeouts they began with."""
@@ -131,6 +132,11 @@ class Host:
         for task in tasks:
             task.cancel()
         return tasks
+
+    def next_number(self) -> int:
+        """A number for a WebSocket that no other of this process ever has."""
+        self._numbers += 1
+        return self._numbers
 
     def ping_payload(self) -> bytes:
         """A payload that no peer can guess ahead: a pong that carries it answers our ping."""

@@ -21,7 +21,7 @@ class Client:
 
 def make(**limits: Any) -> Connections:
     config = Config.model_validate({"limits": limits})
-    return Connections(lambda: config.limits, ())
+    return Connections(lambda: config.limits, tuple)
 
 
 def admit(clients: Connections, address: str = "192.0.2.1") -> tuple[Any, HttpError | None]:
