@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ioto_server.session.conversation import Conversation
 
     from .http_connection import HttpConnection
+    from .http_life import HttpLife
 
 # Refused clients that are given the time to read why; more than these are just closed.
 _MOST_REFUSED: Final = 256
@@ -73,7 +74,7 @@ class Connections:
         connection.address = address
         self._count(address)
 
-    def may_linger(self, connection: HttpConnection) -> bool:
+    def may_linger(self, connection: HttpLife) -> bool:
         """Whether a refused client can be waited for."""
         return connection in self._admitted or len(self._refused) <= _MOST_REFUSED
 
