@@ -14,7 +14,7 @@ AUTHORITY = trustme.CA()
 
 
 def write_pair(folder: Path, authority: trustme.CA = AUTHORITY, *names: str) -> dict[str, str]:
-    """A new certificate for 127.0.0.1 and `names`; returns `tls.certificate` and `tls.key` as in the directives.
+    """A new certificate for 127.0.0.1 and `names`; returns `tls.certificate` and `tls.key`.
 
     Each file is put in place whole, as those who renew certificates do.
     """
