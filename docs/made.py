@@ -1,0 +1,36 @@
+"""Pages that are made from the program: the configuration's reference, and the commands' help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from ioto_server.cli import main
+from ioto_server.config.reference import reference
+
+#: Where in a page the made part goes.
+HERE = "<!-- made -->"
+
+
+def configuration_page(source: str) -> str:
+    """The page with every directive, from the model."""
+    body = reference().partition("\n")[2]
+    # The reference has an anchor in each heading, for plain Markdown; here the anchor is a target of its own.
+    body = re.sub(r'^(#+) <a id="([^"]+)"></a>(.*)$', r"(\2)=\n\1 \3", body, flags=re.MULTILINE)
+    return source.replace(HERE, body)
+
+
+def commands_page(source: str) -> str:
+    """The page with every command's help, from the command line itself."""
+    return source.replace(HERE, "\n".join(_commands()))
+
+
+def _commands() -> Iterator[str]:
+    with click.Context(main, info_name="ioto-server") as context:
+        for name in main.list_commands(context):
+            command = main.get_command(context, name)
+            assert command is not None
+            with click.Context(command, parent=context, info_name=name) as inner:
+                yield from (f"## {name}", "", "```text", command.get_help(inner), "```", "")
