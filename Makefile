@@ -20,7 +20,11 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. A machine may have package folders configured that pip warns of one by one.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 DEBIAN := .ci/debian-install
-BUILT_FROM := pyproject.toml $(wildcard setup.py)
+# What is compiled in place, where a compiler is at hand, is made again when its sources change.
+TYPES := $(wildcard ioto_server/*/*.pxd ioto_server/*/*.pyx ioto_server/*/*.h)
+BUILT_FROM := pyproject.toml $(wildcard setup.py ioto_server/build.py) $(TYPES) $(wildcard $(patsubst %.pxd,%.py,$(TYPES)))
+# Unpacked and not installed: as a service it would start and take port 80.
+UNPACKED := $(VENV)/debian
 CLIENTS := tests/clients/node_modules/.package-lock.json
 
 .PHONY: help
@@ -40,15 +44,15 @@ lint: $(VENV)/.test-installed ## ruff (rules and format) and mypy --strict
 
 # Two passes: what keeps both cores busy would make the others miss their deadlines.
 .PHONY: test
-test: lint $(CLIENTS) chromium ## lint and all tests but the long ones
+test: lint $(CLIENTS) programs ## lint and all tests but the long ones
 	@$(call pytest_passes,)
 
 .PHONY: test-long
-test-long: $(VENV)/.test-installed $(CLIENTS) chromium ## all tests, also those that take minutes
-	@$(call pytest_passes,--long)
+test-long: $(VENV)/.test-installed $(CLIENTS) programs long-programs ## all tests, also those that take minutes
+	@export PATH="$(CURDIR)/$(UNPACKED)/usr/sbin:$$PATH"; $(call pytest_passes,--long)
 
 .PHONY: mutants
-mutants: $(VENV)/.test-installed $(CLIENTS) chromium ## break the code on purpose, one way at a time: the tests must notice each
+mutants: $(VENV)/.test-installed $(CLIENTS) programs ## break the code on purpose, one way at a time: the tests must notice each
 	$(BIN)/python tests/mutants/run.py
 
 .PHONY: clean
@@ -96,7 +100,15 @@ $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@touch $@
 
 # From Debian: the browser that playwright would fetch by itself is not in any package registry.
-.PHONY: chromium
-chromium: $(VENV)/.test-installed
+.PHONY: programs
+programs: $(VENV)/.test-installed
 	@command -v chromium >/dev/null || $(DEBIAN) chromium 'shows the site in the browser tests'
 	@$(BIN)/playwright --version >/dev/null 2>&1 || $(DEBIAN) libatomic1 'is a library of playwright, which drives chromium'
+	@command -v systemd-analyze >/dev/null || $(DEBIAN) systemd 'judges the service files'
+
+.PHONY: long-programs
+long-programs: | $(BIN)/python
+	@command -v testssl >/dev/null || $(DEBIAN) testssl.sh 'looks for weaknesses of our TLS'
+	@PATH="$(UNPACKED)/usr/sbin:/usr/sbin:$$PATH" command -v nginx >/dev/null || { \
+		echo "Unpacking the Debian package nginx into $(UNPACKED): a corpus of requests is compared with it"; \
+		mkdir -p $(UNPACKED); cd $(UNPACKED); apt-get -qq download nginx; dpkg -x nginx_*.deb .; }

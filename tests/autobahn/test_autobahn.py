@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ioto_server.websocket import BUILD
 from tests.autobahn.kosoku import Verdict, run_again_alone, run_cases
 from tests.support import REPOSITORY
 from tests.support.daemon import Daemon, copy_shipped
@@ -25,6 +26,10 @@ LIMITS = {"maxFrame": "32MB", "maxMessage": "32MB", "maxFragments": 131072}
 
 # In groups 12 and 13 each of these sends a thousand messages of up to 128 KiB.
 HEAVY = tuple(f"*.*.{number}" for number in (10, *range(12, 19)))
+
+
+# The build that runs by default first; where that is compiled, the sources must give the same.
+BUILDS = tuple(dict.fromkeys((BUILD, "pure")))
 
 
 @dataclass(frozen=True)
@@ -59,39 +64,51 @@ COMPRESSED_WHOLE = [
 ]
 
 
-def echo_with(folder: Path, changes: Mapping[str, Any]) -> Iterator[str]:
-    """Run the daemon; yields the address of its echo action, as kosoku wants it."""
-    running = Daemon(copy_shipped(folder, {"limits": LIMITS, **changes}))
+@dataclass(frozen=True)
+class Echo:
+    """The address of the echo action, as kosoku wants it, and where its reports go."""
+
+    address: str
+    reports: Path
+
+
+def echo_with(folder: Path, build: str, changes: Mapping[str, Any]) -> Iterator[Echo]:
+    pure = "1" if build == "pure" else "0"
+    running = Daemon(copy_shipped(folder, {"limits": LIMITS, **changes}), env={"IOTO_PURE": pure})
+    assert running.log("ready")["codec"] == build
     try:
-        yield f"{running.url.removeprefix('http://')}/ws/echo"
+        address = f"{running.url.removeprefix('http://')}/ws/echo"
+        yield Echo(address, REPOSITORY / "artefacts" / "autobahn" / build)
     finally:
         running.close()
 
 
-@pytest.fixture(scope="module")
-def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from echo_with(tmp_path_factory.mktemp("autobahn"), {})
+@pytest.fixture(scope="module", params=BUILDS)
+def echo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
+    yield from echo_with(tmp_path_factory.mktemp("autobahn"), request.param, {})
 
 
-@pytest.fixture(scope="module")
-def compressing_echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=BUILDS)
+def compressing_echo(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Echo]:
     # kosoku hands groups 12 and 13 an answer that came uncompressed as a str, which they cannot hash:
     # here even the shortest message must be compressed.
     changes = {"webSockets": {"compress": {"threshold": 1}}}
-    yield from echo_with(tmp_path_factory.mktemp("autobahn-deflate"), changes)
+    yield from echo_with(tmp_path_factory.mktemp("autobahn-deflate"), request.param, changes)
 
 
-def judge(address: str, group: Group) -> None:
+def judge(echo: Echo, group: Group) -> None:
     """Run one group: fails with every case that is not as it must be."""
     verdicts = run_cases(
-        address,
-        REPOSITORY / "artefacts" / "autobahn" / group.name,
+        echo.address,
+        echo.reports / group.name,
         include=[group.include],
         exclude=group.exclude,
         seconds=group.seconds,
     )
     assert len(verdicts) == group.count, f"{group.count} cases asked for, {len(verdicts)} reported"
-    bad = [verdict for verdict in (believe(address, one) for one in verdicts) if not verdict.good]
+    bad = [verdict for verdict in (believe(echo.address, one) for one in verdicts) if not verdict.good]
     if bad:
         pytest.fail("\n".join([f"{len(bad)} of {group.count} cases:", *map(str, bad)]), pytrace=False)
 
@@ -105,18 +122,18 @@ def believe(address: str, verdict: Verdict) -> Verdict:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("group", PLAIN, ids=lambda group: group.name)
-def test_cases(echo: str, group: Group) -> None:
+def test_cases(echo: Echo, group: Group) -> None:
     judge(echo, group)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", COMPRESSED, ids=lambda group: group.name)
-def test_compressed_cases(compressing_echo: str, group: Group) -> None:
+def test_compressed_cases(compressing_echo: Echo, group: Group) -> None:
     judge(compressing_echo, group)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1600)
 @pytest.mark.parametrize("group", COMPRESSED_WHOLE, ids=lambda group: group.name)
-def test_all_compressed_cases(compressing_echo: str, group: Group) -> None:
+def test_all_compressed_cases(compressing_echo: Echo, group: Group) -> None:
     judge(compressing_echo, group)

@@ -34,32 +34,32 @@ class MutantError(Exception):
 
 @dataclass(frozen=True)
 class Mutant:
-    """One plausible mistake: in `file`, the text `old`, which stands there once, becomes `new`."""
+    """One plausible mistake: in a file of `room`, the text `old`, which stands there once, becomes `new`."""
 
     name: str
-    file: str
+    room: str
     old: str
     new: str
     tests: tuple[str, ...]
 
-    def apply(self, tree: Path) -> None:
-        path = tree / self.file
-        if not path.exists():
-            raise MutantError(f"{self.file} does not exist: name the file that has this code now")
-        source = path.read_text()
-        if source.count(self.old) != 1:
+    def apply(self, tree: Path) -> Path:
+        """Make the mistake in `tree` and return the file; raises MutantError where it does not fit."""
+        sources = {path: path.read_text() for path in sorted((tree / self.room).rglob("*.py"))}
+        times = sum(source.count(self.old) for source in sources.values())
+        if times != 1:
             raise MutantError(
-                f"its old text stands {source.count(self.old)} times in {self.file}, not once: "
-                "write it as the code is now"
+                f"its old text stands {times} times in {self.room}, not once: write it as the code is now"
             )
-        path.write_text(source.replace(self.old, self.new))
+        path = next(path for path, source in sources.items() if self.old in source)
+        path.write_text(sources[path].replace(self.old, self.new))
+        return path
 
 
 def load() -> list[Mutant]:
     """Read `mutants.toml`; raises MutantError for an entry that says nothing."""
     document = tomllib.loads((HERE / "mutants.toml").read_text())
     mutants = [
-        Mutant(entry["name"], entry["file"], entry["old"], entry["new"], tuple(entry["tests"]))
+        Mutant(entry["name"], entry["room"], entry["old"], entry["new"], tuple(entry["tests"]))
         for entry in document["mutant"]
     ]
     names = [mutant.name for mutant in mutants]
