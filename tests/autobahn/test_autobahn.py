@@ -88,7 +88,10 @@ def echo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     yield from echo_with(tmp_path_factory.mktemp("autobahn"), request.param, {})
 
 
-@pytest.fixture(scope="module", params=BUILDS)
+# Minutes each, most of them zlib's, which is the same in both builds.
+@pytest.fixture(
+    scope="module", params=[BUILDS[0], *(pytest.param(build, marks=pytest.mark.long) for build in BUILDS[1:])]
+)
 def compressing_echo(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Echo]:
