@@ -132,7 +132,8 @@ class Lifecycle(Delivery):
         self._advance(Step.LOST, Cause.CONNECTION_LOST, str(error) if error else "")
         self._codec = self._host.spent_codec
         self._host.websockets.discard(self)
-        self._recount()
+        # Not counted again: a transport that is lost goes on saying what it had not sent.
+        self._host.memory.hold(self, 0)
 
     def relieve(self) -> None:
         """This is the largest holder while `limits.memory` is exceeded."""
