@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Final, TypeVar
 
 from ioto_server.config import Config
@@ -39,14 +38,14 @@ class _Wheel(Wheel):
     """The server's timers, on the clock of the test."""
 
     def __init__(self, loop: Loop) -> None:
-        super().__init__(monotonic())
+        super().__init__(loop.time)
         self._loop = loop
 
     def resume(self, clock: float) -> None:
-        super().resume(clock + self._loop.skipped)
+        super().resume(self._loop.time)
 
     def turn(self, clock: float) -> None:
-        super().turn(clock + self._loop.skipped)
+        super().turn(self._loop.time)
 
 
 class _Server(RealServer):

@@ -5,47 +5,62 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
+from math import inf
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from .failures import begun_at
 
 Result = TypeVar("Result")
 
-# Told in each turn of the loop whether there is nothing to do, and the seconds until the next timer (None:
-# there is none).
-Watch = Callable[[bool, float | None], None]
+# Asked in each turn of the loop: whether there is nothing to do, and the seconds until the next timer (None:
+# there is none). Whether the loop is not to wait is the answer.
+Watch = Callable[[bool, float | None], bool]
+
+# Seconds that count as none: what is due then is due now, however sums of fractions were rounded.
+_NOTHING: Final = 1e-6
 
 
 class _Selector(selectors.DefaultSelector):
-    """Asks the kernel as ever, and tells a watcher when the loop would have to wait."""
+    """Asks the kernel as ever, tells a watcher how things are, and counts the seconds it really waits."""
 
     def __init__(self) -> None:
         super().__init__()
         self.watch: Watch | None = None
+        self.longest = inf
+        self.clock = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.watch is None:
-            return super().select(timeout)
         ready = super().select(0)
-        self.watch(not ready and (timeout is None or timeout > 0), timeout)
+        idle = not ready and (timeout is None or timeout > 0)
+        if self.watch is not None and self.watch(idle, timeout):
+            return ready
+        if not idle:
+            return ready
+        begun = monotonic()
+        wait = min(inf if timeout is None else timeout, self.longest)
+        ready = super().select(None if wait == inf else wait)
+        self.clock += monotonic() - begun
         return ready
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop whose clock is the machine's, plus what was skipped."""
+    """A loop whose clock stands still unless it waits, or is moved on."""
 
-    skipped = 0.0
+    def __init__(self, selector: _Selector) -> None:
+        self._waits = selector
+        super().__init__(selector)
 
     def time(self) -> float:
-        return super().time() + self.skipped
+        return self._waits.clock
 
 
 class Loop:
     """Runs coroutines to their end for callers that are no coroutines themselves.
 
-    Between two calls nothing runs, so a test sees the same order of things every time.
+    Between two calls nothing runs, and its clock counts only the seconds in which it waits: a test sees the
+    same things at the same times, however busy the machine is.
     """
 
     def __init__(self) -> None:
@@ -70,9 +85,9 @@ class Loop:
         return self._loop
 
     @property
-    def skipped(self) -> float:
-        """Seconds by which `advance` has moved the clock on."""
-        return self._loop.skipped
+    def time(self) -> float:
+        """The clock, in seconds."""
+        return self._selector.clock
 
     @property
     def is_running(self) -> bool:
@@ -88,12 +103,25 @@ class Loop:
 
     def run(self, awaitable: Awaitable[Result], timeout: float) -> Result:
         """Run until something is done; raises TimeoutError when that takes over `timeout` seconds."""
+        waiting = asyncio.ensure_future(awaitable, loop=self._loop)
+        end = monotonic() + timeout
+        late = False
 
-        async def bounded() -> Result:
-            async with asyncio.timeout(timeout):
-                return await awaitable
+        def watch(_idle: bool, _until_timer: float | None) -> bool:
+            nonlocal late
+            left = end - monotonic()
+            self._selector.longest = max(left, 0.0)
+            if left <= 0 and not late and not waiting.done():
+                late = True
+                return waiting.cancel()
+            return False
 
-        return self._loop.run_until_complete(bounded())
+        try:
+            return self._watched(waiting, watch)
+        except asyncio.CancelledError:
+            if late:
+                raise TimeoutError from None
+            raise
 
     def settle(self, timeout: float) -> None:
         """Run until nothing is left that can be done without waiting.
@@ -107,35 +135,40 @@ class Loop:
 
         Raises TimeoutError when that takes over `timeout` seconds of real time.
         """
-        target = self._loop.time() + seconds
+        target = self.time + seconds
 
         def skip(until_timer: float | None) -> bool:
-            left = max(target - self._loop.time(), 0.0)
-            arrived = until_timer is None or until_timer >= left
-            self._loop.skipped += left if until_timer is None or arrived else until_timer
-            return arrived
+            left = target - self.time
+            if until_timer is None or until_timer > left + _NOTHING:
+                self._selector.clock = max(target, self.time)
+                return True
+            self._selector.clock += until_timer
+            return False
 
         self._run_until(skip, timeout)
-        self.settle(timeout)
 
     def _run_until(self, is_done: Callable[[float | None], bool], timeout: float) -> None:
-        """Run until `is_done` is true of a moment in which the loop is idle."""
+        """Run, without ever waiting, until `is_done` is true of a moment in which the loop is idle."""
         done: asyncio.Future[None] = self._loop.create_future()
         end = monotonic() + timeout
 
-        def watch(idle: bool, until_timer: float | None) -> None:
-            if done.done():
-                return
-            if idle and is_done(until_timer):
-                done.set_result(None)
-            elif monotonic() > end:
-                done.set_exception(TimeoutError())
+        def watch(idle: bool, until_timer: float | None) -> bool:
+            if not done.done():
+                if idle and is_done(until_timer):
+                    done.set_result(None)
+                elif monotonic() > end:
+                    done.set_exception(TimeoutError())
+            return True
 
+        self._watched(done, watch)
+
+    def _watched(self, future: asyncio.Future[Result], watch: Watch) -> Result:
         self._selector.watch = watch
         try:
-            self._loop.run_until_complete(done)
+            return self._loop.run_until_complete(future)
         finally:
             self._selector.watch = None
+            self._selector.longest = inf
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **arguments: Any

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import trustme
+
 from ioto_server.config import load_config
 from tests.support import REPOSITORY
 from tests.support.daemon import DEADLINE, Daemon, environment
@@ -76,6 +78,7 @@ class Story:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.daemon: Daemon | None = None
+        self._port = 0
         self.written: list[Path] = []
 
     def live(self, page: Path) -> None:
@@ -137,9 +140,11 @@ class Story:
             self.folder = self.folder / words[1]
         elif words[:2] == ["ioto-server", "start"]:
             self._start(words[2:], expected)
-        elif words == ["^C"] or command == "^C":
+        elif words == ["ioto-server", "stop"]:
             assert self.daemon is not None
-            self.stop()
+            self._run_to_its_end(command, expected)
+            assert self.daemon.wait() == 0
+            self.daemon = None
         else:
             self._run_to_its_end(command, expected)
 
@@ -150,6 +155,7 @@ class Story:
             arguments=[*arguments, "--set", 'listen=["http://127.0.0.1:0"]'],
         )
         self.daemon.log("ready")
+        self._port = self.daemon.port
         # Its log is JSON here and text at a terminal: the words are the same.
         logged = self._as_in_the_page(self.daemon.output).splitlines()
         for line in expected:
@@ -164,7 +170,7 @@ class Story:
 
     def _run_to_its_end(self, command: str, expected: list[str]) -> None:
         if self.daemon is not None:
-            command = command.replace(_PAGE_PORT, f"127.0.0.1:{self.daemon.port}")
+            command = command.replace(_PAGE_PORT, f"127.0.0.1:{self._port}")
         run = subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
             cwd=self.folder,
@@ -185,12 +191,19 @@ class Story:
         )
 
     def _as_in_the_page(self, text: str) -> str:
-        if self.daemon is not None:
-            text = text.replace(f"127.0.0.1:{self.daemon.port}", _PAGE_PORT)
-        return text
+        return text.replace(f"127.0.0.1:{self._port}", _PAGE_PORT) if self._port else text
 
 
 def _check_configuration(file: Path) -> None:
+    """Load a configuration; the certificate that it names is there, as it would be at its reader's."""
+    if "tls/chain.pem" in file.read_text():
+        folder = file.parent / "tls"
+        folder.mkdir(exist_ok=True)
+        issued = trustme.CA().issue_cert("live.example.com")
+        for blob in issued.cert_chain_pems:
+            blob.write_to_path(folder / "chain.pem", append=True)
+        (folder / "key.pem").touch(mode=0o600)
+        issued.private_key_pem.write_to_path(folder / "key.pem")
     assert [str(warning) for warning in load_config(file, environ={}).warnings] == []
 
 
