@@ -18,6 +18,7 @@ _COMMANDS = (
     "close",
     "log",
     "reload",
+    "upgrade",
     "stop",
 )
 

@@ -20,7 +20,7 @@ def command(config: Path | None, overrides: list[tuple[str, str]]) -> None:
     """Serve until told to stop.
 
     SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. SIGHUP
-    reloads, SIGUSR1 opens the log file anew (after it was renamed).
+    reloads, SIGUSR1 opens the log file anew (after it was renamed), SIGUSR2 upgrades.
 
     Exit codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from ioto_server.config import Config, ConfigError, Loaded
+from ioto_server.config import Config, ConfigError, Endpoint, Loaded
 from ioto_server.config.diff import diff
 from ioto_server.plugins import PluginError, Plugins
 from ioto_server.server import (
@@ -24,13 +24,13 @@ from ioto_server.server import (
     Server,
     TlsContext,
     TlsError,
-    bind,
     make_context,
 )
 
 from . import descriptors, logs
 from .control import CommandError
 from .preflight import route_warnings
+from .sockets import Sockets
 from .status import Status
 
 _log = structlog.get_logger("ioto_server.reload")
@@ -51,8 +51,16 @@ class _Next:
 class Reloader:
     """Reloads one server; orders that come meanwhile wait for their turn."""
 
-    def __init__(self, server: Server, load: Loader, tls: TlsContext | None, status: Status) -> None:
-        """Reload `server` from what `load()` gives; `tls` is the context its endpoints use."""
+    def __init__(
+        self,
+        server: Server,
+        load: Loader,
+        tls: TlsContext | None,
+        status: Status,
+        sockets: Sockets,
+    ) -> None:
+        """Reload `server` from what `load()` gives; `tls` and `sockets` are those its endpoints use."""
+        self._sockets = sockets
         self._server = server
         self._load = load
         self._tls = tls
@@ -100,9 +108,9 @@ class Reloader:
         tls = make_context(config.tls) if config.tls is not None else None
         listeners: list[Listener] = []
         for endpoint in set(config.listen) - server.listening.endpoints:
-            bound = bind(endpoint)
+            bound = self._sockets.open(endpoint)
             listeners += bound
-            undo.callback(_unbind, bound)
+            undo.callback(self._unbind, endpoint, bound)
         await asyncio.to_thread(FileReceiver(config).prepare)
         plugins = server.plugins
         if not plugins.is_current(config.actions):
@@ -124,12 +132,14 @@ class Reloader:
         else:
             self._tls = following.tls
         server.apply(config, following.plugins)
-        server.listening.close(server.listening.endpoints - set(config.listen))
+        gone = server.listening.endpoints - set(config.listen)
+        server.listening.close(gone)
+        self._sockets.forget(gone)
         await server.listening.open(following.listeners, self._tls)
         logs.set_level(config.log.level)
 
-
-def _unbind(listeners: Sequence[Listener]) -> None:
-    for listener in listeners:
-        listener.socket.close()
-        listener.remove()
+    def _unbind(self, endpoint: Endpoint, bound: Sequence[Listener]) -> None:
+        self._sockets.forget([endpoint])
+        for listener in bound:
+            listener.socket.close()
+            listener.remove()

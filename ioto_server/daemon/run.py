@@ -9,16 +9,16 @@ import os
 import structlog
 import uvloop
 
-from ioto_server.config import Config, Endpoint, Loaded
+from ioto_server.config import Config, Loaded
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.server import FileReceiver, Listener, ListenError, Server, TlsError, bind, make_context
+from ioto_server.server import FileReceiver, ListenError, Server, TlsError, make_context
 
 from . import descriptors, logs
-from .activation import Activation, ActivationError
-from .control import bind_control
+from .activation import ActivationError
 from .outcome import FAILED, MISUSED, complain, report_plugin
 from .reload import Loader
-from .service import Parts, Service, close_all
+from .service import Parts, Service
+from .sockets import Sockets
 from .systemd import Systemd
 
 _log = structlog.get_logger("ioto_server")
@@ -59,19 +59,17 @@ def run(loaded: Loaded, load: Loader) -> int:
     except OSError as error:
         complain(f"routes: the folder for uploads cannot be made: {error}; name another in `documents`")
         return MISUSED
-    listeners: list[Listener] = []
-    scraped: list[Listener] = []
+    metrics = [config.metrics.listen] if config.metrics is not None else []
     try:
-        control = _bind(config, listeners, scraped)
+        sockets = Sockets(os.environ, os.getpid())
+        sockets.open_all([*config.listen, *metrics], config.control)
     except ActivationError as error:
         complain(str(error))
         return MISUSED
     except (ListenError, OSError) as error:
-        close_all([*listeners, *scraped])
         complain(str(error))
         return FAILED
-    server = _make_server(config, plugins)
-    parts = Parts(server, listeners, scraped, control, tls, load, systemd)
+    parts = Parts(_make_server(config, plugins), sockets, tls, load, systemd)
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
@@ -85,21 +83,3 @@ def _make_server(config: Config, plugins: Plugins) -> Server:
     from .metrics import MeteredServer
 
     return MeteredServer(config, plugins)
-
-
-def _bind(config: Config, listeners: list[Listener], scraped: list[Listener]) -> Listener:
-    """Take or bind a socket for every endpoint, into `listeners`, and those of the metrics into `scraped`.
-
-    Returns that of the control socket.
-    """
-    activation = Activation(os.environ, os.getpid())
-    metrics = [config.metrics.listen] if config.metrics is not None else []
-    endpoints = [*config.listen, *metrics]
-    handed = {endpoint: activation.take(endpoint) for endpoint in endpoints}
-    controls = activation.take(Endpoint("unix", path=config.control))
-    activation.check(endpoints)
-    for endpoint in config.listen:
-        listeners += handed[endpoint] or bind(endpoint)
-    for endpoint in metrics:
-        scraped += handed[endpoint] or bind(endpoint)
-    return controls[0] if controls else bind_control(config.control)

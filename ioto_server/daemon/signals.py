@@ -1,4 +1,4 @@
-"""Orders that come as signals: stop, stop at once, reload, reopen the log."""
+"""Orders that come as signals."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ class StopOrders:
                 return
 
 
-def on_hangup(loop: asyncio.AbstractEventLoop, reload: Callable[[], object]) -> None:
-    """Call `reload` for each SIGHUP."""
-    loop.add_signal_handler(signal.SIGHUP, reload)
-
-
-def on_user_signal(loop: asyncio.AbstractEventLoop, reopen: Callable[[], object]) -> None:
-    """Call `reopen` for each SIGUSR1."""
-    loop.add_signal_handler(signal.SIGUSR1, reopen)
+def on_signal(loop: asyncio.AbstractEventLoop, number: signal.Signals, order: Callable[[], object]) -> None:
+    """Call `order` for each signal of this kind."""
+    loop.add_signal_handler(number, order)

@@ -67,6 +67,10 @@ class Systemd:
         """Another process is the service from now on."""
         self._tell(f"MAINPID={pid}")
 
+    def retire(self) -> None:
+        """Say nothing more: another process speaks for the service."""
+        self._address = None
+
     # ---- while the loop turns -------------------------------------------------------------------------
 
     def attend(self, loop: asyncio.AbstractEventLoop, status: Callable[[], str]) -> None:

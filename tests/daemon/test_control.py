@@ -59,7 +59,7 @@ def test_what_it_does_not_know_is_answered_with_what_it_knows(start_daemon: Star
     daemon.log("ready")
     expected = {
         "ok": False,
-        "error": 'send {"command": NAME} with one of: close, connections, log, reload, status, stop',
+        "error": 'send {"command": NAME} with one of: close, connections, log, reload, status, stop, upgrade',
     }
     for line in (b"rubbish\n", b"[]\n", b'{"command": 7}\n', b'{"command": "explode"}\n', b"\xff\n"):
         assert talk(control(daemon), line) == [expected]

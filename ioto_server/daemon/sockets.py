@@ -1,0 +1,155 @@
+"""The listening sockets of a process: passed on by systemd, left by a predecessor, or made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ioto_server.config import Endpoint
+from ioto_server.server import Listener, bind
+
+from .activation import Activation
+from .control import bind_control
+
+# Where a successor reads which descriptor is what; ours alone, unlike LISTEN_FDS, which has no room for more.
+VARIABLE: Final = "IOTO_SERVER_HERITAGE"
+
+
+class Estate:
+    """Whose the files of the unix sockets are.
+
+    `owned`: those inherited are ours, no predecessor takes them back. `left`: a successor has all of them.
+    """
+
+    owned = False
+    left = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Listener):
+    """A listener whose file is removed only by the last process that goes on with it.
+
+    `borrowed` sockets are systemd's for ever; `inherited` ones came from a predecessor.
+    """
+
+    estate: Estate
+    borrowed: bool = False
+    inherited: bool = False
+
+    def remove(self) -> None:
+        """Remove the file of a unix socket that is ours."""
+        estate = self.estate
+        if not self.borrowed and not estate.left and (estate.owned or not self.inherited):
+            Listener.remove(self)
+
+
+class Sockets:
+    """Every listening socket of the process, by endpoint."""
+
+    def __init__(self, environ: MutableMapping[str, str], pid: int) -> None:
+        """Take what systemd and a predecessor have passed on. Raises ActivationError."""
+        heritage: dict[str, Any] = json.loads(environ.pop(VARIABLE, "{}"))
+        self._inherited = [
+            (name, _adopt(descriptor), borrowed) for name, descriptor, borrowed in heritage.get("sockets", ())
+        ]
+        channel = heritage.get("channel")
+        self.channel = None if channel is None else _adopt(channel)
+        self._activation = Activation(environ, pid)
+        self._estate = Estate()
+        self._held: dict[Endpoint, list[Held]] = {}
+
+    def open_all(self, endpoints: Iterable[Endpoint], control: Path) -> None:
+        """Have a socket for each endpoint and for the control socket.
+
+        Raises ActivationError before anything is bound, and ListenError or OSError with nothing left bound.
+        """
+        endpoints = list(endpoints)
+        controlling = Endpoint("unix", path=control)
+        for endpoint in [*endpoints, controlling]:
+            self._held[endpoint] = self._take(endpoint)
+        self._activation.check(endpoints)
+        for _, unused, _ in self._inherited:
+            unused.close()
+        try:
+            for endpoint in endpoints:
+                if not self._held[endpoint]:
+                    self.open(endpoint)
+            if not self._held[controlling]:
+                self._held[controlling] = [self._hold(bind_control(control))]
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self, endpoint: Endpoint) -> list[Held]:
+        mine = [one for one in self._inherited if one[0] == str(endpoint)]
+        self._inherited = [one for one in self._inherited if one not in mine]
+        held = [
+            Held(endpoint, handed, self._estate, borrowed, inherited=True) for _, handed, borrowed in mine
+        ]
+        handed = self._activation.take(endpoint)
+        return held or [Held(endpoint, one.socket, self._estate, borrowed=True) for one in handed]
+
+    def _hold(self, listener: Listener) -> Held:
+        return Held(listener.endpoint, listener.socket, self._estate)
+
+    def open(self, endpoint: Endpoint) -> list[Held]:
+        """Bind one more endpoint. Raises ListenError."""
+        self._held[endpoint] = held = [self._hold(listener) for listener in bind(endpoint)]
+        return held
+
+    def forget(self, endpoints: Iterable[Endpoint]) -> None:
+        """These endpoints are closed."""
+        for endpoint in endpoints:
+            self._held.pop(endpoint, None)
+
+    def at(self, endpoint: Endpoint) -> list[Held]:
+        """The sockets of an endpoint."""
+        return self._held[endpoint]
+
+    def control(self, path: Path) -> Held:
+        """The control socket."""
+        return self._held[Endpoint("unix", path=path)][0]
+
+    def close(self) -> None:
+        """Give up all of them."""
+        for held in self._held.values():
+            for listener in held:
+                listener.socket.close()
+                listener.remove()
+        self._held = {}
+
+    # ---- before and after us ------------------------------------------------------------------------------
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What a successor has to be given."""
+        return [listener.socket.fileno() for held in self._held.values() for listener in held]
+
+    def testament(self, channel: socket.socket) -> dict[str, str]:
+        """The environment in which a successor finds its heritage; `channel` leads back to us."""
+        sockets = [
+            (str(endpoint), listener.socket.fileno(), listener.borrowed)
+            for endpoint, held in self._held.items()
+            for listener in held
+        ]
+        return {VARIABLE: json.dumps({"channel": channel.fileno(), "sockets": sockets})}
+
+    def own(self) -> None:
+        """The predecessor has left us what it had."""
+        self._estate.owned = True
+
+    def leave(self) -> None:
+        """A successor goes on with all of them: closing ours ends nothing."""
+        self._estate.left = True
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    adopted = socket.socket(fileno=descriptor)
+    adopted.setblocking(False)
+    os.set_inheritable(descriptor, False)
+    return adopted

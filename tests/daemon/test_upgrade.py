@@ -1,0 +1,242 @@
+"""`upgrade`: a successor takes over, nobody is refused; one that fails changes nothing (SPEC 9)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ioto_server.daemon.ask import AskError
+from ioto_server.daemon.ask import ask as ask_daemon
+from tests.conftest import StartDaemon
+from tests.support.daemon import Daemon, run_program, write_project
+from tests.support.raw import CLOSE, TEXT, RawClient
+from tests.support.systemd import Manager
+
+SAYS = """\
+import os
+from ioto_server import Event, Web, action
+
+
+@action("/says")
+async def says(web: Web) -> None:
+    web.on_event(on_event)
+    await web.wait()
+
+
+def on_event(ws, event, data, arg):
+    if event is Event.MESSAGE:
+        ws.send(f"{{os.getpid()}} {version}")
+"""
+
+
+WAITS = """
+
+import asyncio
+
+
+async def io_start(host):
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """A successor is no child of ours: where a test has failed, it is ended here."""
+    yield
+    for path in tmp_path.rglob("control.sock"):
+        with suppress(AskError):
+            os.kill(ask_daemon(path, "status")["pid"], signal.SIGKILL)
+
+
+def write_plugin(folder: Path, version: int) -> None:
+    (folder / "actions" / "says.py").write_text(SAYS.format(version=version))
+
+
+def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_program(*arguments, "--control", f"{folder}/run/control.sock", cwd=folder)
+
+
+class Restarting(Exception):
+    """The server has said 1012: come again."""
+
+
+def who(url: str) -> tuple[int, int]:
+    """The process and the version that answer there."""
+    with RawClient(url) as client:
+        client.upgrade("/says")
+        client.send_frame(TEXT, b"who?")
+        answer = client.read_frame()
+        if answer.opcode == CLOSE and answer.close_code == 1012:
+            raise Restarting
+        assert answer.opcode == TEXT
+        client.send_close(1000)
+        assert client.read_close()[0] in (1000, 1012)
+        pid, version = answer.payload.split()
+        return int(pid), int(version)
+
+
+class Crowd(threading.Thread):
+    """A client that connects, asks and closes again and again; the first that goes wrong is kept."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self.failure: BaseException | None = None
+        self.pids: list[int] = []
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self.over.is_set():
+                with suppress(Restarting):
+                    self.pids.append(who(self.url)[0])
+        except BaseException as error:
+            self.failure = error
+
+    @property
+    def served_by(self) -> set[int]:
+        return set(self.pids)
+
+
+@contextmanager
+def crowd(url: str, size: int) -> Iterator[list[Crowd]]:
+    clients = [Crowd(url) for _ in range(size)]
+    for client in clients:
+        client.start()
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            client.over.set()
+            client.join()
+
+
+def stopped(daemon: Daemon) -> None:
+    """Stop the successor; the process that was started first has ended by then."""
+    assert ask(daemon.folder, "stop").returncode == 0
+    assert daemon.wait() == 0
+
+
+def test_a_successor_takes_over_and_the_old_connections_are_told_1012(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"parse": 0.1}}, {"says.py": SAYS.format(version=1)})
+    url = daemon.url
+    with RawClient(url) as old:
+        old.upgrade("/says")
+        write_plugin(daemon.folder, 2)
+        run = ask(daemon.folder, "upgrade")
+        assert run.returncode == 0, run.stderr
+        pid, version = who(url)
+        assert version == 2, "what is on the disk now"
+        assert pid != daemon.pid
+        assert run.stdout == f"pid {pid} has taken over, 1 connections are told to reconnect\n"
+        close = old.read_frame()
+        assert (close.close_code, close.close_reason) == (1012, "Service restart")
+        old.send_close(1012)
+        assert old.read_to_end() == b""
+    daemon.log("stopped")
+    assert json.loads(ask(daemon.folder, "status", "--json").stdout)["pid"] == pid
+    stopped(daemon)
+
+
+def test_no_client_is_refused_while_upgrades_follow_each_other(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"parse": 0.5}}, {"says.py": SAYS.format(version=1)})
+    pids = [daemon.pid]
+    with crowd(daemon.url, 4) as clients:
+        for number in range(3):
+            run = ask(daemon.folder, "upgrade")
+            assert run.returncode == 0, run.stderr
+            pids.append(int(run.stdout.split()[1]))
+            # Each process has had its clients before the next one comes.
+            while not all(pids[-1] in client.served_by or client.failure for client in clients):
+                pass
+            daemon.log("stopped", number=number + 1)
+    failed = [client.failure for client in clients if client.failure is not None]
+    assert not failed, failed
+    assert len(set(pids)) == 4
+    stopped(daemon)
+
+
+def test_a_signal_upgrades_and_unix_sockets_stay(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    url = f"unix:{tmp_path}/web"
+    daemon = start_daemon({"listen": [url], "timeouts": {"parse": 0.1}}, {"says.py": SAYS.format(version=1)})
+    daemon.log("ready")
+    daemon.signal(signal.SIGUSR2)
+    daemon.log("stopped")
+    pid, _ = who(url)
+    assert pid != daemon.pid
+    stopped(daemon)
+    assert not (tmp_path / "web").exists(), "the last process removes it"
+    assert not (daemon.folder / "run" / "control.sock").exists()
+
+
+@pytest.mark.parametrize("broken", ["configuration", "plugin"])
+def test_a_successor_that_fails_changes_nothing(
+    start_daemon: StartDaemon, broken: str, tmp_path: Path
+) -> None:
+    url = f"unix:{tmp_path}/web"
+    daemon = start_daemon({"listen": [url]}, {"says.py": SAYS.format(version=1)})
+    daemon.log("ready")
+    with RawClient(url) as client:
+        client.upgrade("/says")
+        if broken == "configuration":
+            daemon.config.write_text("{ broken")
+        else:
+            text = "\n\ndef io_start(host):\n    raise RuntimeError('no database')\n"
+            (daemon.folder / "actions" / "says.py").write_text(SAYS.format(version=2) + text)
+        run = ask(daemon.folder, "upgrade")
+        assert run.returncode == 1
+        assert "The successor ended before it could take over; nothing was changed" in run.stderr
+        client.send_frame(TEXT, b"still there?")
+        assert client.read_message()[1] == f"{daemon.pid} 1".encode()
+        assert who(url) == (daemon.pid, 1)
+        daemon.log("upgrade failed")
+    if broken == "plugin":
+        assert "no database" in daemon.output
+    assert ask(daemon.folder, "status").returncode == 0
+
+
+def test_only_one_upgrade_at_a_time(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"parse": 0.1}}, {"says.py": SAYS.format(version=1)})
+    with (daemon.folder / "actions" / "says.py").open("a") as plugin:
+        plugin.write(WAITS)
+    daemon.signal(signal.SIGUSR2)
+    daemon.log("upgrading")
+    run = ask(daemon.folder, "upgrade")
+    assert run.returncode == 1
+    assert "under way already" in run.stderr
+    (daemon.folder / "go").touch()
+    daemon.log("stopped")
+    stopped(daemon)
+
+
+def test_systemd_is_told_the_successor(tmp_path: Path) -> None:
+    """Also with a socket of systemd's: it is passed on, and never removed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+        made.bind(str(tmp_path / "web"))
+        made.listen()
+        url = f"unix:{tmp_path}/web"
+        config = write_project(
+            tmp_path, {"listen": [url], "timeouts": {"parse": 0.1}}, {"says.py": SAYS.format(version=1)}
+        )
+        with Manager(config, sockets=[made], env={"WATCHDOG_USEC": "60000000"}) as service:
+            service.wait_for("READY")
+            service.signal(signal.SIGUSR2)
+            pid = int(service.wait_for("MAINPID")["MAINPID"])
+            service.wait_for("READY")
+            assert service.wait() == 0, "the old process ends, and says no STOPPING"
+            assert who(url) == (pid, 1)
+            os.kill(pid, signal.SIGTERM)
+            assert "STOPPING" in service.wait_for("STOPPING")
+            while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+                pass
+        assert (tmp_path / "web").exists()
