@@ -1,0 +1,66 @@
+#!/bin/sh
+# Install into $DESTDIR$PREFIX with all Python dependencies in a folder of its own: nothing of the system's
+# Python is touched, and nothing the system updates changes what the server runs with. `make install` calls it.
+#
+#   DESTDIR     put in front of every path, for packages        (empty)
+#   PREFIX      program and libraries                           (/usr/local)
+#   SYSCONFDIR  configuration and actions                       (/etc)
+#   UNITDIR     systemd units                                   ($PREFIX/lib/systemd/system)
+#   PYTHON      the interpreter that will run it, 3.11 or newer (/usr/bin/python3)
+#   PIP         pip for that interpreter                        ($PYTHON -m pip)
+set -eu
+
+DESTDIR=${DESTDIR:-}
+PREFIX=${PREFIX:-/usr/local}
+SYSCONFDIR=${SYSCONFDIR:-/etc}
+UNITDIR=${UNITDIR:-$PREFIX/lib/systemd/system}
+PYTHON=${PYTHON:-/usr/bin/python3}
+PIP=${PIP:-"$PYTHON -m pip"}
+SOURCE=$(cd "$(dirname "$0")/.." && pwd)
+LIBRARY=$DESTDIR$PREFIX/lib/ioto-server
+CONFIGURATION=$DESTDIR$SYSCONFDIR/ioto-server
+
+# What was installed before goes first: a module that a new version no longer has must not stay.
+rm -rf "$LIBRARY"
+install -d -m 755 "$LIBRARY" "$DESTDIR$PREFIX/bin" "$DESTDIR$UNITDIR" "$CONFIGURATION/actions"
+# Built from a copy: a build leaves files in its source.
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+(cd "$SOURCE" && find . -maxdepth 1 -type f -exec cp -t "$copy" {} + && cp -r ioto_server "$copy/")
+find "$copy" \( -name __pycache__ -o -name '*.so' -o -name '*.c' \) -prune -exec rm -rf {} +
+# Without quotes: it is a command with its arguments.
+$PIP --disable-pip-version-check --no-input --quiet install \
+	--no-compile --no-warn-script-location --target "$LIBRARY" "$copy"
+rm -rf "$LIBRARY/bin"
+
+cat >"$DESTDIR$PREFIX/bin/ioto-server" <<END
+#!$PYTHON -I
+"""Run ioto-server with its own libraries, wherever both were moved to together."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib" / "ioto-server"))
+
+from ioto_server.cli import main
+
+main()
+END
+chmod 755 "$DESTDIR$PREFIX/bin/ioto-server"
+
+# The configuration is the administrator's: what is there stays.
+if [ ! -e "$CONFIGURATION/web.json5" ]; then
+	# The service may write to its state folder alone, and its control socket is in its runtime folder.
+	sed -e "s|'../actions'|'actions'|" \
+		-e "s|'run/upload'|'/var/lib/ioto-server/upload'|" \
+		-e "s|// control: .*|control: '/run/ioto-server/control.sock',|" \
+		"$SOURCE/etc/web.json5" >"$CONFIGURATION/web.json5"
+	chmod 644 "$CONFIGURATION/web.json5"
+	install -m 644 "$SOURCE"/actions/*.py "$CONFIGURATION/actions/"
+fi
+
+for unit in service socket; do
+	sed -e "s|/usr/bin/|$PREFIX/bin/|" -e "s|/etc/|$SYSCONFDIR/|" \
+		"$SOURCE/systemd/ioto-server.$unit" >"$DESTDIR$UNITDIR/ioto-server.$unit"
+	chmod 644 "$DESTDIR$UNITDIR/ioto-server.$unit"
+done

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Remove what install.sh has installed, with the same variables. The configuration, the actions and the state
+# stay: they are the administrator's.
+set -eu
+
+DESTDIR=${DESTDIR:-}
+PREFIX=${PREFIX:-/usr/local}
+UNITDIR=${UNITDIR:-$PREFIX/lib/systemd/system}
+
+rm -rf "$DESTDIR$PREFIX/lib/ioto-server"
+rm -f "$DESTDIR$PREFIX/bin/ioto-server"
+rm -f "$DESTDIR$UNITDIR/ioto-server.service" "$DESTDIR$UNITDIR/ioto-server.socket"
