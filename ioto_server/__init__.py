@@ -3,6 +3,7 @@
 These are the names that a plugin needs; `docs` and the README show them at work.
 """
 
+from . import build as build  # first: it chooses which build the others come from
 from .plugins import action
 from .session import Closed, Event, Host, Web, WebSocket
 from .websocket import Opcode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import receiver
 from .deflate import Deflate, DeflateSettings
 from .errors import MessageTooBig, ProtocolError, StateError
 from .frames import CloseCode, Opcode, close_text, frame
@@ -9,7 +10,7 @@ from .protocol import Protocol, State
 from .receiver import Received
 
 #: Which build of the codec is running: ``'compiled'`` or ``'pure'``.
-BUILD = "pure"
+BUILD = "pure" if receiver.__file__.endswith(".py") else "compiled"
 
 __all__ = [
     "BUILD",

@@ -92,9 +92,8 @@ class Inflater:
         self._final = False
         self._single = False
 
-    @property
     def pending(self) -> int:
-        """Compressed bytes that were given and are not inflated yet."""
+        """Return how many compressed bytes were given that are not inflated yet."""
         return len(self._chunk) + len(self._data) - self._at
 
     def feed(self, data: bytes) -> None:

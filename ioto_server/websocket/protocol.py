@@ -10,13 +10,15 @@ from .compression import Deflater
 from .deflate import MIN_WINDOW_BITS, Deflate
 from .errors import MessageTooBig, StateError
 from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
-from .masking import unmask
+from .octets import framed, framed_text, mask, text_end
 from .receiver import Receiver
-from .utf8 import valid_end
 
 #: Payloads up to this many bytes are joined with their header into one item: a copy is cheaper than another
 #: item.
 JOINED = 16 * 1024
+
+TEXT = 0x1
+BINARY = 0x2
 
 #: The bit of a frame's first byte that says "compressed" (RFC 7692, 6).
 RSV1 = 0x40
@@ -42,7 +44,16 @@ class Protocol(Receiver):
     and returns how many bytes those are; it raises before it appends anything.
     """
 
-    __slots__ = ("_begun", "_begun_compressed", "_begun_size", "_begun_tail", "_deflater", "deflate")
+    __slots__ = (
+        "_begun",
+        "_begun_compressed",
+        "_begun_size",
+        "_begun_tail",
+        "_deflater",
+        "_plain",
+        "_plain_text",
+        "deflate",
+    )
 
     def __init__(
         self,
@@ -70,6 +81,11 @@ class Protocol(Receiver):
         self._deflater = (
             None if deflate is None or deflate.send_window_bits < MIN_WINDOW_BITS else Deflater(deflate)
         )
+        # Payload bytes, and characters, of a message that goes out in one item, just as it is.
+        self._plain = -1 if client else min(JOINED, max_frame, max_message)
+        if self._deflater is not None:
+            self._plain = min(self._plain, self._deflater.threshold - 1)
+        self._plain_text = self._plain // 4
         # The message that send_block() has begun: opcode (0: none), compressed or not, bytes so far,
         # unfinished character at its end.
         self._begun = 0
@@ -94,13 +110,23 @@ class Protocol(Receiver):
         Raises MessageTooBig over ``max_message``; ValueError for text that is not UTF-8; StateError after our
         Close and while :meth:`send_block` has begun a message.
         """
-        data = self._payload(opcode, payload)
-        size = len(data)
         if self.close_sent or self._begun:
             self._refuse_data()
+        # The common cases first: a short message, which no limit, mask or compression concerns.
+        if type(payload) is str:
+            if opcode == TEXT and len(payload) <= self._plain_text:
+                frame = framed_text(0x81, payload)
+                out.append(frame)
+                return len(frame)
+        elif type(payload) is bytes and opcode == BINARY and len(payload) <= self._plain:
+            frame = framed(0x82, payload)
+            out.append(frame)
+            return len(frame)
+        data = self._payload(opcode, payload)
+        size = len(data)
         if size > self._max_message:
             raise _too_big(size, self._max_message)
-        if opcode == Opcode.TEXT and not isinstance(payload, str) and valid_end(data) != size:
+        if opcode == TEXT and not isinstance(payload, str) and not self._is_text(data):
             raise _not_text()
         deflater = self._deflater
         if deflater is not None and size >= deflater.threshold:
@@ -123,9 +149,9 @@ class Protocol(Receiver):
         if size > self._max_message:
             raise _too_big(size, self._max_message)
         tail = b""
-        if opcode == Opcode.TEXT:
+        if opcode == TEXT:
             text = self._begun_tail + data
-            end = valid_end(text)
+            end = text_end(text)
             tail = text[end:]
             if end < 0 or (tail and fin):
                 raise _not_text()
@@ -178,18 +204,22 @@ class Protocol(Receiver):
         """
         size = self._send_control(Opcode.CLOSE, close_payload(code, reason), out)
         self.close_sent = True
-        self._message = bytearray()
+        self._message = None
         self._inflater = None
         self._deflater = None
         self._begun_tail = b""
         return size
 
     def _payload(self, opcode: int, payload: str | bytes | bytearray | memoryview) -> bytes:
-        if opcode != Opcode.TEXT and opcode != Opcode.BINARY:
+        if opcode != TEXT and opcode != BINARY:
             raise ValueError(f"A message cannot have opcode {opcode}: use Opcode.TEXT or Opcode.BINARY")
         if isinstance(payload, str):
             return payload.encode()
         return payload if type(payload) is bytes else bytes(payload)
+
+    def _is_text(self, data: bytes) -> bool:
+        # What was received as text need not be checked again to be sent on.
+        return (data is self.data and self.opcode == TEXT) or text_end(data) == len(data)
 
     def _refuse_data(self) -> None:
         if self.close_sent:
@@ -215,12 +245,16 @@ class Protocol(Receiver):
 
     def _send_frame(self, first: int, data: bytes, out: list[bytes]) -> int:
         size = len(data)
+        if size <= JOINED and not self._client:
+            frame = framed(first, data)
+            out.append(frame)
+            return len(frame)
         head = header(first, size, self._client)
         if self._client:
             # "a fresh masking key [...] MUST be chosen [...] derived from a strong source of entropy" (5.3)
             key = urandom(4)
             head += key
-            data = unmask(data, 0, size, key)
+            data = mask(data, key)
         if size <= JOINED:
             out.append(head + data)
         else:

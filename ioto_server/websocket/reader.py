@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from .errors import ProtocolError
 from .frames import VERDICTS, first_byte_error
-from .masking import read_key, rotate_key, unmask
+from .octets import read_key, rotate_key, unmask
 
 #: ``_left`` between two frames: a header is due.
 NO_FRAME = -1
 
 #: The longest header: two bytes, eight of length, four of masking key.
 MAX_HEADER = 14
+
+#: The buffer when none is lent.
+EMPTY = bytearray()
 
 
 class FrameReader:
@@ -52,14 +55,14 @@ class FrameReader:
         self._max_fragments = max_fragments
         self._verdicts = 2 if compressible else 0
         # The lent buffer and what of it is still to be read.
-        self._data: bytes | bytearray = b""
+        self._data = EMPTY
         self._pos = 0
         self._end = 0
         # The frame being read: a part of its header, or its first byte, payload bytes to come and key.
-        self._head = b""
+        self._head = EMPTY
         self._first = 0
         self._left = NO_FRAME
-        self._key = b""
+        self._key = read_key(bytearray(4), 0)
         # The message being read: opcode (0: none), bytes (inflated ones) and frames so far, compressed or
         # not.
         self._opcode = 0
@@ -75,35 +78,48 @@ class FrameReader:
     def receive(self, data: bytes | bytearray, start: int = 0, end: int | None = None) -> None:
         """Lend the bytes ``data[start:end]`` until ``next_event()`` returns NEED_DATA, or until ``hold()``.
 
-        A bytearray may be unmasked in place. Bytes not yet consumed of an earlier buffer come first.
+        A bytearray is read, and may be unmasked, in place: it must not shrink meanwhile. Bytes are copied.
+        Bytes not yet consumed of an earlier buffer come first. Raises ValueError for places outside of the
+        data.
         """
+        stop = len(data) if end is None else end
+        if not 0 <= start <= stop <= len(data):
+            raise ValueError(
+                f"data[{start}:{stop}] is not within the {len(data)} bytes lent: give places in them"
+            )
         if self._failed or self.close_received:
             return
-        stop = len(data) if end is None else end
         if self._pos < self._end:
-            data = self._data[self._pos : self._end] + data[start:stop]
-            start = 0
-            stop = len(data)
-        self._data = data
-        self._pos = start
-        self._end = stop
+            self._data = self._data[self._pos : self._end]
+            self._data += memoryview(data)[start:stop]
+            self._pos = 0
+            self._end = len(self._data)
+        elif isinstance(data, bytearray):
+            self._data = data
+            self._pos = start
+            self._end = stop
+        else:
+            self._data = bytearray(memoryview(data)[start:stop])
+            self._pos = 0
+            self._end = stop - start
 
     def hold(self) -> None:
         """Copy what is not yet consumed, so that the lent buffer can be used again."""
-        self._data = bytes(self._data[self._pos : self._end])
+        self._data = self._data[self._pos : self._end]
         self._end -= self._pos
         self._pos = 0
 
     def _give_back(self) -> None:
         """Let go of the lent buffer: it is used up, or what is left of it is discarded."""
-        self._data = b""
-        self._pos = self._end = 0
+        self._data = EMPTY
+        self._pos = 0
+        self._end = 0
 
     def _refuse(self, code: int, reason: str) -> int:
         """Fail the connection (RFC 6455, 7.1.7): input is discarded from now on. Returns -1."""
         self.error = ProtocolError(code, reason)
         self._failed = True
-        self._head = b""
+        self._head = EMPTY
         self._left = NO_FRAME
         self._give_back()
         return -1
@@ -122,7 +138,7 @@ class FrameReader:
             head = self._head + self._data[pos : min(end, pos + MAX_HEADER - held)]
             size = self._parse_header(head, 0, len(head))
             if size > 0:
-                self._head = b""
+                self._head = EMPTY
                 self._pos = pos + size - held
                 return 1
             if size == 0:
@@ -134,11 +150,11 @@ class FrameReader:
             self._pos = pos + size
             return 1
         if size == 0:
-            self._head = bytes(self._data[pos:end])
+            self._head = self._data[pos:end]
             self._pos = end
         return size
 
-    def _parse_header(self, data: bytes | bytearray, pos: int, end: int) -> int:
+    def _parse_header(self, data: bytearray, pos: int, end: int) -> int:
         """Check the header at ``data[pos:end]``, begin its frame; return its size, 0 if incomplete, or -1."""
         first = data[pos]
         inside = self._opcode != 0
@@ -196,15 +212,18 @@ class FrameReader:
         if not compressed:
             self._size += length
 
-    def _extended_length(self, data: bytes | bytearray, pos: int, end: int, width: int) -> int:
+    def _extended_length(self, data: bytearray, pos: int, end: int, width: int) -> int:
         """Return the length at ``data[pos:end]``, 2 or 8 bytes, zeros for those missing; -1 if refused."""
         known = end - pos
-        if width == 8 and known and data[pos] >= 0x80:
+        if known <= 0:
+            return 0
+        if width == 8 and data[pos] >= 0x80:
             # "the most significant bit MUST be 0" (5.2)
             return self._refuse(1002, "Frame length has its most significant bit set (RFC 6455 5.2)")
         length = 0
         for i in range(known):
-            length |= data[pos + i] << (8 * (width - 1 - i))
+            length = length << 8 | data[pos + i]
+        length <<= 8 * (width - known)
         # "the minimal number of bytes MUST be used to encode the length" (5.2): decided by the sixth byte of
         # eight, or by the second of two. What is known not to be zero earlier is long enough for its form.
         if (known >= 6 and length < 65536) or (known == width == 2 and length < 126):
@@ -217,8 +236,6 @@ class FrameReader:
         stop = pos + count
         self._pos = stop
         self._left -= count
-        if self._client:
-            return bytes(self._data[pos:stop])
         payload = unmask(self._data, pos, stop, self._key)
         if self._left:
             self._key = rotate_key(self._key, count)

@@ -9,9 +9,9 @@ from .compression import InflateError, Inflater
 from .deflate import Deflate
 from .errors import ProtocolError
 from .frames import CloseCode, Opcode, parse_close
-from .masking import read_key, unmask
+from .octets import Assembly, read_key, rotate_key, unmask, unmask_text, unmask_utf8
 from .reader import NO_FRAME, FrameReader
-from .utf8 import INVALID_TEXT, replaced, valid_end
+from .utf8 import INVALID_TEXT
 
 
 class Received(IntEnum):
@@ -56,7 +56,6 @@ class Receiver(FrameReader):
         "_short",
         "_stream",
         "_text_bytes",
-        "_valid",
         "_validate",
         "close_code",
         "close_reason",
@@ -83,11 +82,9 @@ class Receiver(FrameReader):
         self._stream = stream
         # Lengths that need no look at the limits (only masked frames are that common).
         self._short = -1 if client else min(125, max_frame, max_message)
-        # What is held of a control frame, and of a message: its payload, and up to where that is known to be
-        # text.
+        # What is held of a control frame's payload, and of a message.
         self._control = b""
-        self._message = bytearray()
-        self._valid = 0
+        self._message: Assembly | None = None
         # Compressed bytes of a message go through the inflater; it may have some still.
         self._inflater = None if deflate is None else Inflater(deflate)
         self._inflating = False
@@ -101,8 +98,12 @@ class Receiver(FrameReader):
     @property
     def buffered(self) -> int:
         """Bytes held inside: the unfinished message or frame, and the rest of the lent buffer."""
-        held = len(self._message) + len(self._control) + len(self._head) + self._end - self._pos
-        return held if self._inflater is None else held + self._inflater.pending
+        held = len(self._control) + len(self._head) + self._end - self._pos
+        if self._message is not None:
+            held += len(self._message)
+        if self._inflater is not None:
+            held += self._inflater.pending()
+        return held
 
     def next_event(self) -> Received:
         """Return the next event of the bytes lent so far; its values stay put until the next call.
@@ -113,18 +114,17 @@ class Receiver(FrameReader):
         received is discarded (RFC 6455, 1.4 and 7.1.7); after a Close was sent, everything but CLOSE and
         FAILED.
         """
-        # The common case first: a whole short message in one frame, whose bytes can break no rule but
-        # UTF-8's.
+        # The common case first: a whole short message in one frame. Its bytes can break no rule but UTF-8's.
         pos = self._pos
         if self._end - pos >= 6 and self._left < 0 and not (self._opcode or self._head or self.close_sent):
             data = self._data
             size = data[pos + 1] - 0x80
-            stop = pos + 6 + size
-            if 0 <= size <= self._short and stop <= self._end and 0x81 <= data[pos] <= 0x82:
-                self._pos = stop
+            if 0 <= size <= self._short and pos + 6 + size <= self._end and 0x81 <= data[pos] <= 0x82:
                 self._opcode = data[pos] & 0x0F
                 self._compressed = False
-                return self._deliver(unmask(data, pos + 6, stop, read_key(data, pos + 2)))
+                self._key = read_key(data, pos + 2)
+                self._pos = pos + 6
+                return self._deliver_at_once(size)
         while True:
             if self._left < 0:
                 began = self._read_header()
@@ -158,9 +158,7 @@ class Receiver(FrameReader):
         self._opcode = 0
         self._size = 0
         self._fragments = 0
-        self._valid = 0
-        if self._message:
-            self._message = bytearray()
+        self._message = None
 
     # Messages
 
@@ -173,71 +171,95 @@ class Receiver(FrameReader):
             return self._skip(count)
         if self._compressed:
             return self._read_compressed()
-        payload = self._take(count)
-        final = self._first & 0x80
-        if final and count == left and not self._message:
+        final = self._first & 0x80 != 0
+        message = self._message
+        if message is None:
+            if final and count == left:
+                self._left = NO_FRAME
+                return self._deliver_at_once(count)
+            self._message = message = Assembly()
+        pos = self._pos
+        message.add(self._data, pos, pos + count, self._key)
+        self._pos = pos + count
+        if count == left:
             self._left = NO_FRAME
-            return self._deliver(payload)
-        self._message += payload
-        if count == left and final:
-            self._left = NO_FRAME
-            return self._deliver(self._message)
-        if self._opcode == TEXT and not self._check_text():
+            if final:
+                return self._deliver()
+        if self._opcode == TEXT and self._validate and not message.is_text():
             return self._bad_text()
         if count < left:
+            self._left = left - count
+            self._key = rotate_key(self._key, count)
             return self._need_data()
-        self._left = NO_FRAME
         return self._deliver_piece() if self._stream else None
 
-    def _check_text(self) -> bool:
-        """Check what is new of a text message that is not complete."""
-        if not self._validate:
-            return True
-        valid = valid_end(self._message, self._valid)
-        if valid < 0:
-            return False
-        self._valid = valid
-        return True
-
-    def _deliver(self, payload: bytes | bytearray) -> Received:
-        """Hand out a message, or the last piece of one, and be ready for the next."""
-        self.data_length = len(payload)
+    def _deliver_at_once(self, size: int) -> Received:
+        """Hand out a message that is one frame and lies whole in the lent buffer."""
+        pos = self._pos
+        stop = pos + size
+        self._pos = stop
+        self.data_length = size
         if self._opcode == BINARY:
             self.opcode = BINARY
-            self.data = bytes(payload)
+            self.data = unmask(self._data, pos, stop, self._key)
         else:
             self.opcode = TEXT
             if not self._validate:
-                text = replaced(payload, True)[0]
+                text = unmask(self._data, pos, stop, self._key).decode(errors="replace")
                 self.data = text.encode() if self._text_bytes else text
             else:
                 try:
-                    text = payload.decode()
+                    if self._text_bytes:
+                        self.data = unmask_utf8(self._data, pos, stop, self._key)
+                    else:
+                        self.data = unmask_text(self._data, pos, stop, self._key)
                 except UnicodeDecodeError:
                     return self._bad_text()
-                self.data = bytes(payload) if self._text_bytes else text
+        self._opcode = 0
+        self._size = 0
+        self._fragments = 0
+        return MESSAGE
+
+    def _deliver(self) -> Received:
+        """Hand out a message that came in parts, or the last piece of one."""
+        message = self._message
+        assert message is not None
+        self.data_length = len(message)
+        if self._opcode == BINARY:
+            self.opcode = BINARY
+            self.data = message.take()
+        else:
+            self.opcode = TEXT
+            if not self._validate:
+                text = message.take_replaced(True)[0]
+                self.data = text.encode() if self._text_bytes else text
+            else:
+                try:
+                    self.data = message.take_utf8() if self._text_bytes else message.take_text()
+                except UnicodeDecodeError:
+                    return self._bad_text()
         self._end_message()
         return MESSAGE
 
     def _deliver_piece(self) -> Received | None:
         """Hand out what is held of a message, of text the whole characters, if any."""
         message = self._message
+        assert message is not None
         if self._opcode == BINARY:
             self.opcode = BINARY
-            self.data = bytes(message)
-            end = len(message)
+            self.data = message.take()
+            size = len(self.data)
         else:
             self.opcode = TEXT
             if self._validate:
-                end = self._valid
-                text = message[:end].decode()
+                data = message.take_characters()
+                size = len(data)
+                self.data = data if self._text_bytes else data.decode()
             else:
-                text, end = replaced(message, False)
-            self.data = text.encode() if self._text_bytes else text
-            self._valid = 0
-        del message[:end]
-        self.data_length = end
-        return PIECE if end else None
+                text, size = message.take_replaced(False)
+                self.data = text.encode() if self._text_bytes else text
+        self.data_length = size
+        return PIECE if size else None
 
     def _bad_text(self) -> Received:
         return self._bad_data() if self._compressed else self._fail(1007, INVALID_TEXT)
@@ -260,6 +282,8 @@ class Receiver(FrameReader):
         """Read the payload of a compressed message's frame; None if the frame ended and brought no event."""
         inflater = self._inflater
         assert inflater is not None
+        if self._message is None:
+            self._message = Assembly()
         try:
             while True:
                 if not self._inflating:
@@ -269,7 +293,7 @@ class Receiver(FrameReader):
                     inflater.feed(self._take(self._left if self._left < available else available))
                     self._inflating = True
                 while self._inflating:
-                    event = self._inflate(inflater)
+                    event = self._inflate(inflater, self._message)
                     if event is not None:
                         return event
                 if not self._left:
@@ -280,9 +304,9 @@ class Receiver(FrameReader):
             inflater.finish()
         except InflateError:
             return self._bad_data()
-        return self._deliver(self._message)
+        return self._deliver()
 
-    def _inflate(self, inflater: Inflater) -> Received | None:
+    def _inflate(self, inflater: Inflater, message: Assembly) -> Received | None:
         """Inflate some of what was fed and check it; a piece when one is full, FAILED when it is bad."""
         # One byte over the limit is enough to know. There, and at the end of a piece, the inflater must be
         # exact, or it would depend on the cuts whether that is met first, or bad data behind it.
@@ -293,7 +317,7 @@ class Receiver(FrameReader):
             limit = room + 1
             exact = True
         if self._stream:
-            space = self._max_frame - len(self._message)
+            space = self._max_frame - len(message)
             if space <= limit:
                 limit = space if space > 0 else 1
                 exact = True
@@ -302,14 +326,14 @@ class Receiver(FrameReader):
             self._inflating = False
             return None
         self._size += len(data)
-        self._message += data
-        if self._opcode == TEXT and not self._check_text():
+        message.extend(data)
+        if self._opcode == TEXT and self._validate and not message.is_text():
             return self._bad_text()
         if len(data) > room:
             self._too_big()
             self._forget()
             return FAILED
-        if self._stream and len(self._message) >= self._max_frame:
+        if self._stream and len(message) >= self._max_frame:
             return self._deliver_piece()
         return None
 
@@ -349,4 +373,8 @@ class Receiver(FrameReader):
             self._forget()
             return CLOSE
         self.data = payload
-        return PING if self._first == 0x89 else PONG
+        if self._first == 0x89:
+            self.opcode = Opcode.PING
+            return PING
+        self.opcode = Opcode.PONG
+        return PONG

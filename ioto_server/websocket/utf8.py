@@ -27,17 +27,3 @@ def decoded(data: bytes | bytearray | memoryview, final: bool) -> tuple[str, int
 def replaced(data: bytes | bytearray, final: bool) -> tuple[str, int]:
     """Decode as :func:`decoded`, for ``webSockets.validateUTF: false``: bad sequences become U+FFFD."""
     return utf_8_decode(data, "replace", final)
-
-
-def valid_end(data: bytes | bytearray, start: int = 0) -> int:
-    """Check ``data[start:]``, text that may end inside a character.
-
-    ``start`` is a character boundary. Returns the boundary behind the last whole character, or -1 where a
-    byte stands that cannot be UTF-8. Costs one pass over the new bytes.
-    """
-    # A memoryview spares the copy; it must be gone when the caller grows a bytearray, and so it is never
-    # bound.
-    try:
-        return start + decoded(memoryview(data)[start:], False)[1]
-    except UnicodeDecodeError:
-        return -1

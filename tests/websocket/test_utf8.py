@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ioto_server.websocket.utf8 import decoded, replaced, valid_end
+from ioto_server.websocket.utf8 import replaced
 
 from .wire import CLOSE, PING, TEXT, events, failure, masked
 
@@ -117,22 +117,6 @@ def test_bad_sequences_are_replaced_where_text_is_not_checked(octets: str, bad: 
 def test_close_reason_is_always_checked() -> None:
     wire = masked(CLOSE, b"\x03\xe8\xff")
     assert events(wire, validate_utf=False)[-1][:2] == ("FAILED", 1007)
-
-
-@given(st.binary(max_size=40), st.integers(0, 40))
-def test_valid_end_agrees_with_the_decoder(data: bytes, cut: int) -> None:
-    """Whatever way it is cut: bad where the whole is bad, else the last boundary."""
-    buffer = bytearray(data[:cut])
-    end = valid_end(buffer, 0)
-    if end >= 0:
-        buffer += data[cut:]
-        end = valid_end(buffer, end)
-    try:
-        text, taken = decoded(data, False)
-    except UnicodeDecodeError:
-        assert end == -1
-    else:
-        assert end == taken == len(text.encode())
 
 
 @given(st.binary(max_size=40), st.integers(0, 40))

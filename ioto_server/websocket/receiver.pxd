@@ -1,0 +1,62 @@
+"""The types of receiver.py, for its compiled form. No code: what is compiled is receiver.py itself."""
+
+import cython
+
+from libc.stdint cimport int64_t, uint8_t
+
+from .compression cimport Inflater
+from .octets cimport Assembly, read_key, rotate_key, unmask, unmask_text, unmask_utf8
+from .reader cimport FrameReader
+
+
+cdef int64_t NO_FRAME
+cdef object NEED_DATA
+cdef object MESSAGE
+cdef object PIECE
+cdef object PING
+cdef object PONG
+cdef object CLOSE
+cdef object FAILED
+cdef object TEXT
+cdef object BINARY
+cdef int64_t INFLATE_STEP
+
+
+cdef class Receiver(FrameReader):
+    cdef bint _inflating
+    cdef bint _stream
+    cdef bint _text_bytes
+    cdef bint _validate
+    cdef int _short
+    cdef bytes _control
+    cdef Inflater _inflater
+    cdef Assembly _message
+    cdef readonly object opcode
+    cdef readonly object data
+    cdef readonly Py_ssize_t data_length
+    cdef readonly int close_code
+    cdef readonly str close_reason
+
+    @cython.locals(pos=Py_ssize_t, size=int, began=int, data=bytearray)
+    cpdef next_event(self)
+    cdef _need_data(self)
+    cdef _fail(self, int code, str reason)
+    cdef _forget(self)
+    cdef _end_message(self)
+    @cython.locals(left=int64_t, available=int64_t, count=int64_t, pos=Py_ssize_t, final=bint, message=Assembly)
+    cdef _read_data(self)
+    @cython.locals(pos=Py_ssize_t, stop=Py_ssize_t)
+    cdef _deliver_at_once(self, Py_ssize_t size)
+    @cython.locals(message=Assembly)
+    cdef _deliver(self)
+    @cython.locals(message=Assembly, data=bytes, size=Py_ssize_t)
+    cdef _deliver_piece(self)
+    cdef _bad_text(self)
+    cdef _skip(self, Py_ssize_t count)
+    @cython.locals(available=int64_t, inflater=Inflater)
+    cdef _read_compressed(self)
+    @cython.locals(limit=int64_t, room=int64_t, space=int64_t, exact=bint, data=bytes)
+    cdef _inflate(self, Inflater inflater, Assembly message)
+    cdef _bad_data(self)
+    @cython.locals(left=int64_t, available=int64_t, count=int64_t, closing=bint, payload=bytes)
+    cdef _read_control(self)
