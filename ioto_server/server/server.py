@@ -193,6 +193,8 @@ class Server:
             except handshake.HandshakeError as error:
                 raise HttpError(error.status, error.text, error.headers) from error
             upgrade = Upgrade(key, protocol, compression)
+        if (request.headers.get("content-type") or "").lower().startswith("multipart/form-data"):
+            exchange.allow_body(config.limits.upload)
         peer = forwarded(connection.peer, request.headers, config.trusted_proxies)
         if upgrade is not None and peer is not connection.peer:
             self.clients.claim(connection, peer.address)

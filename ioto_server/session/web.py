@@ -6,16 +6,17 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl
 
 import structlog
 
-from ioto_server.http import Headers, HttpError, Request, encode_head
+from ioto_server.http import Headers, HttpError, Request, encode_head, parse_cookies, set_cookie
 from ioto_server.websocket import Deflate, Protocol
 from ioto_server.websocket.handshake import accept_key
 
 from .action import Action
+from .bodies import read_form
 from .delivery import Callback
 from .ending import NO_CLOSE
 from .errors import Closed
@@ -24,6 +25,8 @@ from .outbox import SENT
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
+    from ioto_server.http.forms import Form
+
     from .exchange import Exchange
     from .host import Host
 
@@ -64,6 +67,7 @@ class Web:
         "_callback",
         "_ended",
         "_exchange",
+        "_form",
         "_headers",
         "_request",
         "_status",
@@ -108,6 +112,7 @@ class Web:
         self._status = 200
         self._headers: list[tuple[str, str]] | None = None
         self._answer: list[bytes] | None = None
+        self._form: Form | None = None
 
     # ---- the request ----------------------------------------------------------------------------------
 
@@ -156,6 +161,56 @@ class Web:
         while piece := await exchange.read():
             pieces.append(piece)
         return b"".join(pieces)
+
+    async def read_json(self) -> Any:
+        """The request's body as JSON; raises HttpError 400 where it is none: let it through."""
+        try:
+            return json.loads(await self.read())
+        except (ValueError, RecursionError) as error:
+            raise HttpError(400, f"The body is not JSON ({error}): send a JSON text") from None
+
+    async def form(self) -> Form:
+        """The form in the request's body, with its files, which are removed when the action has returned.
+
+        Raises HttpError 415 for a body that is no form, 400 for a broken one, 413 for one over
+        `limits.body` (its fields) or `limits.upload` (the whole): let it through, it is answered.
+        """
+        form = await read_form(self.request, self._http("form()"), self.host.config)
+        self._form = form
+        return form
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the client has sent."""
+        return parse_cookies(self.headers.get("cookie"))
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        http_only: bool = True,
+        same_site: Literal["Strict", "Lax", "None"] = "Lax",
+    ) -> None:
+        """Have the client keep a cookie, by the answer or the 101; `max_age` is in seconds, 0 removes it.
+
+        `secure` is true over TLS unless said otherwise. Raises ValueError for what no cookie can hold.
+        """
+        field = set_cookie(
+            name,
+            value,
+            max_age=max_age,
+            path=path,
+            domain=domain,
+            secure=self.tls is not None if secure is None else secure,
+            http_only=http_only,
+            same_site=same_site,
+        )
+        self.set_header("Set-Cookie", field)
 
     # ---- the WebSocket --------------------------------------------------------------------------------
 
@@ -403,6 +458,8 @@ class Web:
     def returned(self) -> None:
         """The action has returned or raised: close its WebSocket, or complete its answer."""
         exchange = self._exchange
+        if self._form is not None:
+            self._form.remove()
         if self._websocket is not None:
             self._websocket.returned()
         elif (
