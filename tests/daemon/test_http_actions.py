@@ -24,8 +24,7 @@ from ioto_server import Web, action
 async def form(web: Web) -> None:
     form = await web.form()
     files = [
-        {"field": one.name, "filename": one.filename, "type": one.content_type, "size": one.path.stat().st_size,
-         "path": str(one.path)}
+        {"field": one.name, "type": one.content_type, "size": one.path.stat().st_size, "path": str(one.path)}
         for one in form.files
     ]
     web.write_json({"fields": list(form.items()), "files": files})
