@@ -315,7 +315,13 @@ def _deflated() -> list[Violation]:
             "deflate-empty-payload", sentence, masked(0xC2, b""), 1007, NOT_INFLATABLE, 6, agreed=AGREED
         ),
         Violation(
-            "deflate-bad-text", sentence, masked(0xC1, bad), 1007, NOT_INFLATABLE_TEXT, 6 + 7, agreed=AGREED
+            "inflated-text-is-bad",
+            sentence,
+            masked(0xC1, bad),
+            1007,
+            NOT_INFLATABLE_TEXT,
+            6 + 7,
+            agreed=AGREED,
         ),
     ]
 
