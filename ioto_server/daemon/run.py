@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+from typing import Final
 
 import structlog
 import uvloop
@@ -22,6 +23,12 @@ from .sockets import Sockets
 from .systemd import Systemd
 
 _log = structlog.get_logger("ioto_server")
+
+# Never silently ignored: what the file asks for and this version does not do is said (SPEC 2).
+_ONE_PROCESS: Final = (
+    "workers: several processes are not supported yet, so one serves\n"
+    "  -> set workers: 1, or start several servers with a `listen` of their own"
+)
 
 
 def run(loaded: Loaded, load: Loader) -> int:
@@ -41,6 +48,8 @@ def run(loaded: Loaded, load: Loader) -> int:
         return MISUSED
     for warning in loaded.warnings:
         _log.warning("configuration", problem=str(warning))
+    if config.workers != 1:
+        _log.warning("workers", problem=_ONE_PROCESS)
     descriptors.raise_limit()
     short = descriptors.shortage(config)
     if short is not None:
