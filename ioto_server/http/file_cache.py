@@ -36,9 +36,12 @@ def facts_of(status: os.stat_result) -> Facts:
 def holds(watched: list[Watched]) -> bool:
     """Whether nothing has changed. Costs one system call for each thing watched."""
     try:
-        return all(facts_of(os.stat(name)) == facts for name, facts in watched)
+        for name, facts in watched:
+            if facts_of(os.stat(name)) != facts:
+                return False
     except OSError:
         return False
+    return True
 
 
 @dataclass(slots=True)

@@ -31,6 +31,11 @@ class FileResponse:
         self.length = sum(len(part) if isinstance(part, bytes) else part.length for part in self.parts)
         self.descriptor = descriptor
 
+    @property
+    def content(self) -> bytes:
+        """The whole body, where no file is open for it."""
+        return b"".join(part for part in self.parts if isinstance(part, bytes))
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the open file from `offset` on; reads the disk, so it may block.
 

@@ -135,6 +135,22 @@ class Exchange:
 
     def start(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> None:
         """Send the head of the answer; `length` is its body's in bytes, None when it is not known yet."""
+        self._connection.send(self._head(status, headers, length))
+
+    def respond(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
+        """Send a whole answer: its head and body leave together, in one system call."""
+        data = self._head(status, headers, len(body))
+        if self._left:
+            self._left = 0
+            self._sent = len(body)
+            data += body
+        if self._connection.is_too_slow():
+            self._cut_off()
+            return
+        self._connection.send(data)
+        self.end()
+
+    def _head(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
         request = self.request
         bodiless = request.method == "HEAD" or status in (204, 304)
         lines = [("Date", http_date(time())), *headers]
@@ -153,10 +169,10 @@ class Exchange:
             lines.append(("Connection", "close"))
         elif request.version == "1.0":
             lines.append(("Connection", "keep-alive"))
-        head = encode_head(status, [*lines, *self._connection.common_headers(headers)])
+        head = encode_head(status, self._connection.with_common_headers(lines))
         self._status = status
         self._left = 0 if bodiless else length
-        self._connection.send(head)
+        return head
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the body; awaiting waits while much is unsent.
@@ -167,8 +183,7 @@ class Exchange:
             return SENT
         if data and self._left != 0:
             if self._connection.is_too_slow():
-                _log.warning("slow consumer", path=self.request.path, status=self._status)
-                self.abandon()
+                self._cut_off()
                 return SENT
             if self._left is not None:
                 data = data[: self._left]
@@ -176,6 +191,10 @@ class Exchange:
             self._sent += len(data)
             self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return self._connection.room()
+
+    def _cut_off(self) -> None:
+        _log.warning("slow consumer", path=self.request.path, status=self._status)
+        self.abandon()
 
     def end(self) -> None:
         """The answer is complete."""
@@ -196,9 +215,7 @@ class Exchange:
             self.keep_alive = False
         body = error.text.encode() + b"\n"
         headers = [("Content-Type", "text/plain; charset=utf-8"), *error.headers]
-        self.start(error.status, headers, len(body))
-        self.write(body)
-        self.end()
+        self.respond(error.status, headers, body)
 
     def abandon(self) -> None:
         """End the connection in the midst of the answer, so that nobody takes it for whole."""

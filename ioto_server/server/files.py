@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ioto_server.config import Config
-from ioto_server.http import FileResponse, Match, Range, Request, StaticFiles
+from ioto_server.http import FileResponse, Match, Range, StaticFiles
 from ioto_server.session import Host
 
 from .exchange import Exchange
@@ -31,16 +31,16 @@ class FileSender:
     def send(self, exchange: Exchange, match: Match, host: Host) -> None:
         """Answer with the file at `match.path`; raises HttpError for what cannot be had.
 
-        Names are looked up here and now: they are in the kernel's cache or soon will be. A body that does
-        not fit into one piece is sent by a task.
+        Names are looked up here and now: they are in the kernel's cache or soon will be. A body that is not
+        in memory is sent by a task.
         """
         response = self._folder(match).respond(exchange.request, match.path)
+        if response.descriptor < 0:
+            exchange.respond(response.status, response.headers, response.content)
+            return
         exchange.start(response.status, response.headers, response.length)
-        if _is_whole(exchange.request, response):
-            with response:
-                for part in response.parts:
-                    assert isinstance(part, bytes)
-                    exchange.write(part)
+        if exchange.request.method == "HEAD":
+            response.close()
             exchange.end()
             return
         exchange.task = host.create_task(_send_parts(exchange, response))
@@ -59,11 +59,6 @@ class FileSender:
             files = StaticFiles(documents, config.index, config.mime, compressed=compressed, cache=cache)
             self._folders[settings] = files
         return files
-
-
-def _is_whole(request: Request, response: FileResponse) -> bool:
-    """Whether the answer is complete in memory, or has no body to send."""
-    return request.method == "HEAD" or response.descriptor < 0
 
 
 async def _send_parts(exchange: Exchange, response: FileResponse) -> None:

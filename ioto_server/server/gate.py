@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import Final
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Request
@@ -10,9 +12,17 @@ from ioto_server.websocket import handshake
 
 from .peer import Peer, is_trusted
 
+# RFC 1035, 2.3.4: a name has at most 255 octets. A longer one is not worth remembering.
+_LONGEST_NAME: Final = 255
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address, without a port, always means this machine (RFC 6761, 6.3)."""
+    return len(host) <= _LONGEST_NAME and _is_loopback(host)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str) -> bool:
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from sys import intern
 from time import monotonic
 from typing import Final, cast
 
@@ -223,12 +223,13 @@ class HttpConnection(HttpLife):
 
     # ---- what is known of the client ------------------------------------------------------------------
 
-    def common_headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The `headers` directive's fields that this answer does not have of its own."""
+    def with_common_headers(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """These fields, and those of the `headers` directive that are not among them."""
+        common = self._server.config.headers
+        if not common:
+            return headers
         own = {name.lower() for name, _ in headers}
-        return [
-            (name, value) for name, value in self._server.config.headers.items() if name.lower() not in own
-        ]
+        return headers + [(name, value) for name, value in common.items() if name.lower() not in own]
 
     @property
     def tls(self) -> dict[str, object] | None:
@@ -245,7 +246,10 @@ class HttpConnection(HttpLife):
     @property
     def local(self) -> str:
         """The address that the client has connected to."""
-        return peer_of(local_name(self._transport)).address
+        if self._local is None:
+            # One text for all who have connected to the same address.
+            self._local = intern(peer_of(local_name(self._transport)).address)
+        return self._local
 
     def peer_name(self, request: Request) -> str:
         """The client as it stands in the log."""

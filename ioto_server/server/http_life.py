@@ -45,6 +45,7 @@ class HttpLife(asyncio.BufferedProtocol):
         "_full",
         "_handed",
         "_last_io",
+        "_local",
         "_parser",
         "_paused",
         "_requests",
@@ -82,6 +83,8 @@ class HttpLife(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self.peer: Peer
         self.address = ""
+        # The address of ours that the client has connected to, once somebody has asked for it.
+        self._local: str | None = None
 
     # ---- phases and time ------------------------------------------------------------------------------
 

@@ -70,17 +70,18 @@ async def _off_the_loop(work: Callable[[], Result]) -> Result:
 
 async def _put(exchange: Exchange, upload: Upload) -> None:
     """Store the body as it comes; the old file stays whole until the new one is."""
-    with upload:
-        try:
+    try:
+        with upload:
             while piece := await exchange.read():
                 await _off_the_loop(partial(upload.write, piece))
             response = await _off_the_loop(upload.finish)
-        except HttpError as error:
-            exchange.refuse(error)
-            return
-        except Closed:
-            # The client has left: nobody waits for an answer, and leaving `with` removes what came.
-            return
+    except HttpError as error:
+        # Who is told so finds nothing of the upload any more: leaving `with` has removed what came.
+        exchange.refuse(error)
+        return
+    except Closed:
+        # The client has left: nobody waits for an answer.
+        return
     exchange.start(response.status, response.headers, 0)
     exchange.end()
 
