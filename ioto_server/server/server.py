@@ -20,6 +20,7 @@ from .connections import Connections
 from .exchange import Exchange
 from .files import FileSender
 from .gate import check_host, check_origin
+from .heap import Heap
 from .http_connection import HttpConnection
 from .listening import Listening
 from .overstay import Overstay
@@ -57,6 +58,7 @@ class Server:
         self._deflate = _deflate_settings(config)
         self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
+        self._heap = Heap(self.host.memory)
         self._returned = partial(self._leave, plugins)
 
     # ---- life -----------------------------------------------------------------------------------------
@@ -145,9 +147,10 @@ class Server:
     def _tick(self) -> None:
         self._ticking = None
         self.wheel.turn(monotonic())
+        self._heap.turn()
         if self.wheel.stalled:
             _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
-        if len(self.wheel):
+        if len(self.wheel) or self._heap.waits:
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     # ---- requests -------------------------------------------------------------------------------------

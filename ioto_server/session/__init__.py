@@ -7,6 +7,7 @@ from .events import Event
 from .exchange import Exchange, WebSocketLink
 from .host import Host
 from .link import Link
+from .memory import Memory
 from .outbox import SENT
 from .run import run_action
 from .topics import Topics
@@ -25,6 +26,7 @@ __all__ = [
     "Exchange",
     "Host",
     "Link",
+    "Memory",
     "Topics",
     "Upgrade",
     "Web",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -39,6 +40,9 @@ class Memory:
         """Allow `limit` bytes."""
         self.limit = limit
         self.total = 0
+        # For who gives memory back to the system: bytes that were let go of, and what to call after a relief.
+        self.released = 0
+        self.relieved: Callable[[], None] | None = None
         self._holders: set[Holder] = set()
         self._leaving: set[Holder] = set()
         self._relieving = False
@@ -55,6 +59,8 @@ class Memory:
             return
         holder.held = held
         self.total += held - before
+        if held < before:
+            self.released += before - held
         if not before:
             self._holders.add(holder)
         elif not held:
@@ -85,12 +91,13 @@ class Memory:
 
     def _end(self, holder: Holder) -> None:
         holder.relieve()
-        if not holder.held:
-            return
-        # A frame that is half sent cannot be dropped without its connection: so much is left of the limit.
-        self._leaving.add(holder)
-        if sum(map(_held, self._leaving)) > self.limit // _LEAVING_SHARE:
-            holder.abandon()
+        if holder.held:
+            # A frame that is half sent cannot be dropped without its connection.
+            self._leaving.add(holder)
+            if sum(map(_held, self._leaving)) > self.limit // _LEAVING_SHARE:
+                holder.abandon()
+        if self.relieved is not None:
+            self.relieved()
 
 
 def _held(holder: Holder) -> int:

@@ -49,6 +49,10 @@ def test_bad_weather_leaves_nothing_behind(servers: Any) -> None:
     assert server.stop() == 0
 
 
+# For clients who have no time to answer pings.
+_PATIENT: dict[str, Any] = {"webSockets": {"ping": "never"}, "timeouts": {"inactivity": "5 mins"}}
+
+
 async def open_many(server: Server, count: int, path: str) -> list[SocketClient]:
     clients = []
     for _ in range(count):
@@ -100,12 +104,13 @@ def stop_with_many(server: Server, count: int, slow: int) -> None:
 
 
 def test_a_stop_tells_everybody_and_loses_nothing(servers: Any) -> None:
-    stop_with_many(servers({"limits": {"maxBacklog": "4MB"}}), 400, slow=5)
+    stop_with_many(servers({"limits": {"maxBacklog": "4MB"}, **_PATIENT}), 400, slow=5)
 
 
 @pytest.mark.long
 def test_a_stop_with_ten_thousand_connections(servers: Any) -> None:
-    stop_with_many(servers({"limits": {"maxBacklog": "4MB"}}), 10_000, slow=5)
+    patient = {**_PATIENT, "timeouts": {"inactivity": "5 mins", "close": "20 secs"}}
+    stop_with_many(servers({"limits": {"maxBacklog": "4MB"}, **patient}), 10_000, slow=5)
 
 
 _BLOCKS = """\
@@ -228,13 +233,13 @@ _LARGE = {"maxFrame": "2MB", "maxMessage": "2MB"}
 
 
 def test_memory_stays_within_its_limit(servers: Any) -> None:
-    server = servers({"limits": {"memory": "32MB", **_LARGE}}, {"publishes.py": _PUBLISHES})
+    server = servers({"limits": {"memory": "32MB", **_LARGE}, **_PATIENT}, {"publishes.py": _PUBLISHES})
     hold(server, 32 * MEGABYTE, halves=300, deaf=50, messages=4)
 
 
 @pytest.mark.long
 def test_memory_stays_within_its_limit_with_thousands(servers: Any) -> None:
-    server = servers({"limits": {"memory": "64MB", **_LARGE}}, {"publishes.py": _PUBLISHES})
+    server = servers({"limits": {"memory": "64MB", **_LARGE}, **_PATIENT}, {"publishes.py": _PUBLISHES})
     hold(server, 64 * MEGABYTE, halves=2000, deaf=200, messages=10)
 
 

@@ -1,0 +1,54 @@
+"""Give freed memory back to the system, where the C library keeps it for itself (malloc_trim(3), glibc)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any, Final
+
+from ioto_server.session import Memory
+
+# Bytes let go of that are worth the milliseconds of giving them back: while `limits.memory` is being kept,
+# and when it has become quiet.
+_WHEN_FULL: Final = 4 * 1024 * 1024
+_WHEN_QUIET: Final = 16 * 1024 * 1024
+
+# Turns of the wheel without any change in what is held that count as quiet.
+_QUIET_TURNS: Final = 10
+
+_trim: Final[Callable[[int], Any] | None] = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+class Heap:
+    """Decides when to give memory back; never in the midst of traffic, which would soon want it again."""
+
+    def __init__(self, memory: Memory, give_back: Callable[[int], Any] | None = _trim) -> None:
+        """Watch the account of `memory`."""
+        self._memory = memory
+        self._give_back = give_back
+        self._released = 0
+        self._quiet = 0
+        memory.relieved = self.relieved
+
+    def relieved(self) -> None:
+        """A connection has been ended for `limits.memory`: what it held must leave before more comes."""
+        if self._memory.released >= _WHEN_FULL:
+            self._trim()
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to give back as soon as it is quiet."""
+        return self._memory.released >= _WHEN_QUIET
+
+    def turn(self) -> None:
+        """The wheel has turned."""
+        released = self._memory.released
+        self._quiet = self._quiet + 1 if released == self._released else 0
+        self._released = released
+        if self._quiet >= _QUIET_TURNS and self.waits:
+            self._trim()
+
+    def _trim(self) -> None:
+        self._memory.released = self._released = 0
+        if self._give_back is not None:
+            self._give_back(0)

@@ -1,0 +1,55 @@
+"""When memory is given back to the system: under pressure and in quiet, not in the midst of traffic."""
+
+from __future__ import annotations
+
+from ioto_server.server.heap import Heap
+from ioto_server.session import Memory
+
+MEGABYTE = 1024 * 1024
+
+
+class Holder:
+    def __init__(self, memory: Memory) -> None:
+        self.held = 0
+        self._memory = memory
+
+    def relieve(self) -> None:
+        self._memory.hold(self, 0)
+
+    abandon = relieve
+
+
+def test_it_is_given_back_once_it_has_become_quiet() -> None:
+    memory = Memory(1000 * MEGABYTE)
+    given: list[int] = []
+    heap = Heap(memory, given.append)
+    holder = Holder(memory)
+    for _ in range(30):
+        memory.hold(holder, 2 * MEGABYTE)
+        memory.hold(holder, 0)
+        heap.turn()
+    assert given == [], "not in the midst of traffic"
+    for _ in range(30):
+        heap.turn()
+    assert given == [0]
+
+
+def test_it_is_given_back_while_the_limit_is_being_kept() -> None:
+    memory = Memory(10 * MEGABYTE)
+    given: list[int] = []
+    Heap(memory, given.append)
+    for _ in range(3):
+        memory.hold(Holder(memory), 6 * MEGABYTE)
+    assert len(given) == 2
+
+
+def test_a_little_is_not_worth_it() -> None:
+    memory = Memory(1000 * MEGABYTE)
+    given: list[int] = []
+    heap = Heap(memory, given.append)
+    holder = Holder(memory)
+    memory.hold(holder, MEGABYTE)
+    memory.hold(holder, 0)
+    for _ in range(100):
+        heap.turn()
+    assert given == []
