@@ -161,8 +161,7 @@ class _Live(Collector):
         totals = dict(self._metrics.ended)
         backlog = largest = 0
         latencies = []
-        for entry in self._roster.entries():
-            websocket = entry.websocket
+        for websocket in self._roster:
             waiting = websocket.backlog
             backlog += waiting
             largest = max(largest, waiting)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 import structlog
 
 from ioto_server.server import Server
+from ioto_server.session import WebSocket
 
 from . import logs
 from .control import Answer, Command, CommandError
-from .roster import ORDERS, Entry, Roster
+from .roster import ORDERS, Roster
 from .status import Status
 
 _log = structlog.get_logger("ioto_server.control")
@@ -25,10 +27,8 @@ class Operations:
     """The commands that concern connections and the log of this process."""
 
     def __init__(self, server: Server, status: Status) -> None:
-        """Take over the server's set of WebSockets, before the first is open."""
         self._status = status
-        self.roster = Roster()
-        server.host.websockets = self.roster
+        self.roster = Roster(server.host)
 
     @property
     def commands(self) -> dict[str, Command]:
@@ -48,24 +48,24 @@ class Operations:
         limit = request.get("limit", _LISTED)
         if type(limit) is not int or not 0 < limit <= _MOST_LISTED:
             raise CommandError(f"limit: {limit!r} is no number of connections; take 1 to {_MOST_LISTED}")
-        now = self.roster.clock()
+        now = monotonic()
         listed = self.roster.listed(order, limit)
-        return {"total": len(self.roster), "connections": [_describe(entry, now) for entry in listed]}
+        return {"total": len(self.roster), "connections": [_describe(one, now) for one in listed]}
 
     def close(self, request: Mapping[str, Any]) -> Answer:
         """Close a WebSocket by its `id`, with `code` (1000) and `reason`."""
         number, code, reason = str(request.get("id")), request.get("code", 1000), request.get("reason", "")
-        entry = self.roster.find(int(number)) if number.isdecimal() else None
-        if entry is None:
+        websocket = self.roster.find(int(number)) if number.isdecimal() else None
+        if websocket is None:
             raise CommandError(f"No open WebSocket has the id {number}: `ioto-server connections` lists them")
         if type(code) is not int or type(reason) is not str:
             raise CommandError("send the code as a number and the reason as a text")
         try:
-            entry.websocket.send_close(code, reason)
+            websocket.send_close(code, reason)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        _log.info("closed by the operator", id=entry.number, peer=entry.websocket.peer, code=code)
-        return {"peer": entry.websocket.peer, "path": entry.websocket.path}
+        _log.info("closed by the operator", id=websocket.number, peer=websocket.peer, code=code)
+        return {"peer": websocket.peer, "path": websocket.path}
 
     def log(self, request: Mapping[str, Any]) -> Answer:
         """Keep lines of another `level` and above, until the next reload or start."""
@@ -78,15 +78,14 @@ class Operations:
         return {"before": before, "now": level}
 
 
-def _describe(entry: Entry, now: float) -> dict[str, Any]:
-    websocket = entry.websocket
+def _describe(websocket: WebSocket, now: float) -> dict[str, Any]:
     return {
-        "id": str(entry.number),
+        "id": str(websocket.number),
         "peer": websocket.peer,
         "path": websocket.path,
         "protocol": websocket.protocol,
         "state": websocket.state,
-        "age_seconds": round(now - entry.opened, 1),
+        "age_seconds": round(now - websocket.opened_at, 1),
         "messages_in": websocket.messages_in,
         "messages_out": websocket.messages_out,
         "bytes_in": websocket.bytes_in,

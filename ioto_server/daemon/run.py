@@ -68,10 +68,10 @@ def run(loaded: Loaded, load: Loader) -> int:
     except OSError as error:
         complain(f"routes: the folder for uploads cannot be made: {error}; name another in `documents`")
         return MISUSED
-    metrics = [config.metrics.listen] if config.metrics is not None else []
+    metrics = config.metrics.listen if config.metrics is not None else None
     try:
         sockets = Sockets(os.environ, os.getpid())
-        sockets.open_all([*config.listen, *metrics], config.control)
+        sockets.open_all(config.listen, metrics, config.control)
     except ActivationError as error:
         complain(str(error))
         return MISUSED

@@ -146,7 +146,7 @@ class Service:
         server.metrics = metrics
         logs.watch(metrics.watch)
         metrics.measure_lag(loop)
-        listeners = self._parts.sockets.at(server.config.metrics.listen)
+        listeners = self._parts.sockets.metrics(server.config.metrics.listen)
         self._scraping = ScrapeServer(listeners, server.config.metrics.path, metrics.text)
         await self._scraping.open()
         for listener in listeners:

@@ -55,42 +55,43 @@ class Sockets:
         """Take what systemd and a predecessor have passed on. Raises ActivationError."""
         heritage: dict[str, Any] = json.loads(environ.pop(VARIABLE, "{}"))
         self._inherited = [
-            (name, _adopt(descriptor), borrowed) for name, descriptor, borrowed in heritage.get("sockets", ())
+            (role, name, _adopt(descriptor), borrowed)
+            for role, name, descriptor, borrowed in heritage.get("sockets", ())
         ]
         channel = heritage.get("channel")
         self.channel = None if channel is None else _adopt(channel)
         self._activation = Activation(environ, pid)
         self._estate = Estate()
-        self._held: dict[Endpoint, list[Held]] = {}
+        # By what for, too: with port 0 the metrics and a `listen` entry may read the same.
+        self._held: dict[tuple[str, Endpoint], list[Held]] = {}
 
-    def open_all(self, endpoints: Iterable[Endpoint], control: Path) -> None:
-        """Have a socket for each endpoint and for the control socket.
+    def open_all(self, endpoints: Iterable[Endpoint], metrics: Endpoint | None, control: Path) -> None:
+        """Have a socket for each endpoint, for the metrics' and for the control socket.
 
         Raises ActivationError before anything is bound, and ListenError or OSError with nothing left bound.
         """
-        endpoints = list(endpoints)
-        controlling = Endpoint("unix", path=control)
-        for endpoint in [*endpoints, controlling]:
-            self._held[endpoint] = self._take(endpoint)
-        self._activation.check(endpoints)
-        for _, unused, _ in self._inherited:
+        wanted = [("listen", endpoint) for endpoint in endpoints]
+        wanted += [("metrics", metrics)] if metrics is not None else []
+        controlling = ("control", Endpoint("unix", path=control))
+        for key in [*wanted, controlling]:
+            self._held[key] = self._take(*key)
+        self._activation.check([endpoint for _, endpoint in wanted])
+        for _, _, unused, _ in self._inherited:
             unused.close()
         try:
-            for endpoint in endpoints:
-                if not self._held[endpoint]:
-                    self.open(endpoint)
+            for key in wanted:
+                if not self._held[key]:
+                    self._held[key] = [self._hold(listener) for listener in bind(key[1])]
             if not self._held[controlling]:
                 self._held[controlling] = [self._hold(bind_control(control))]
         except BaseException:
             self.close()
             raise
 
-    def _take(self, endpoint: Endpoint) -> list[Held]:
-        mine = [one for one in self._inherited if one[0] == str(endpoint)]
+    def _take(self, role: str, endpoint: Endpoint) -> list[Held]:
+        mine = [one for one in self._inherited if one[:2] == (role, str(endpoint))]
         self._inherited = [one for one in self._inherited if one not in mine]
-        held = [
-            Held(endpoint, handed, self._estate, borrowed, inherited=True) for _, handed, borrowed in mine
-        ]
+        held = [Held(endpoint, left, self._estate, borrowed, inherited=True) for _, _, left, borrowed in mine]
         handed = self._activation.take(endpoint)
         return held or [Held(endpoint, one.socket, self._estate, borrowed=True) for one in handed]
 
@@ -99,21 +100,26 @@ class Sockets:
 
     def open(self, endpoint: Endpoint) -> list[Held]:
         """Bind one more endpoint. Raises ListenError."""
-        self._held[endpoint] = held = [self._hold(listener) for listener in bind(endpoint)]
+        held = [self._hold(listener) for listener in bind(endpoint)]
+        self._held["listen", endpoint] = held
         return held
 
     def forget(self, endpoints: Iterable[Endpoint]) -> None:
         """These endpoints are closed."""
         for endpoint in endpoints:
-            self._held.pop(endpoint, None)
+            self._held.pop(("listen", endpoint), None)
 
     def at(self, endpoint: Endpoint) -> list[Held]:
         """The sockets of an endpoint."""
-        return self._held[endpoint]
+        return self._held["listen", endpoint]
+
+    def metrics(self, endpoint: Endpoint) -> list[Held]:
+        """The sockets of the metrics."""
+        return self._held["metrics", endpoint]
 
     def control(self, path: Path) -> Held:
         """The control socket."""
-        return self._held[Endpoint("unix", path=path)][0]
+        return self._held["control", Endpoint("unix", path=path)][0]
 
     def close(self) -> None:
         """Give up all of them."""
@@ -133,8 +139,8 @@ class Sockets:
     def testament(self, channel: socket.socket) -> dict[str, str]:
         """The environment in which a successor finds its heritage; `channel` leads back to us."""
         sockets = [
-            (str(endpoint), listener.socket.fileno(), listener.borrowed)
-            for endpoint, held in self._held.items()
+            (role, str(endpoint), listener.socket.fileno(), listener.borrowed)
+            for (role, endpoint), held in self._held.items()
             for listener in held
         ]
         return {VARIABLE: json.dumps({"channel": channel.fileno(), "sockets": sockets})}
