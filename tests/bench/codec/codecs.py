@@ -1,7 +1,7 @@
 """Five codecs behind the same two functions: take one frame and deliver bytes; frame one message.
 
-Everyone gets what its event loop would hand it: those with a receive buffer of their own have the frame
-copied into it, which the kernel would do, and that counts; the others are given finished `bytes`.
+Everyone pays for one copy of the frame, which in a server the kernel makes: into the receive buffer of those
+that have one, into new `bytes` for those that are handed what their event loop read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-Deliver = Callable[[bytes], bytes]
+Deliver = Callable[[memoryview], bytes]
 Send = Callable[[bytes], None]
 
 LIMIT = 1 << 24
@@ -64,7 +64,7 @@ def ours() -> tuple[Deliver, Send]:
     out: list[bytes] = []
     binary, message = Opcode.BINARY, Received.MESSAGE
 
-    def deliver(wire: bytes) -> bytes:
+    def deliver(wire: memoryview) -> bytes:
         size = len(wire)
         shared[:size] = wire
         protocol.receive(shared, 0, size)
@@ -101,7 +101,7 @@ def picows() -> tuple[Deliver, Send]:
     protocol = core.WSProtocol(*arguments, False, LIMIT, None, 2 * LIMIT // 8)
     protocol.connection_made(NoTransport())
 
-    def feed(wire: bytes) -> None:
+    def feed(wire: bytes | memoryview) -> None:
         protocol.get_buffer(-1)[: len(wire)] = wire
         protocol.buffer_updated(len(wire))
 
@@ -111,7 +111,7 @@ def picows() -> tuple[Deliver, Send]:
     )
     (transport,) = transports
 
-    def deliver(wire: bytes) -> bytes:
+    def deliver(wire: memoryview) -> bytes:
         feed(wire)
         return received.pop()
 
@@ -133,8 +133,8 @@ def aiohttp() -> tuple[Deliver, Send]:
     reader = WebSocketReader(queue, LIMIT, False, True)
     writer = WebSocketWriter(base, NoTransport(), limit=1 << 62)  # type: ignore[arg-type]
 
-    def deliver(wire: bytes) -> bytes:
-        reader.feed_data(wire)
+    def deliver(wire: memoryview) -> bytes:
+        reader.feed_data(bytes(wire))
         try:
             queue.read().send(None)
         except StopIteration as done:
@@ -156,8 +156,8 @@ def websockets() -> tuple[Deliver, Send]:
 
     protocol = Protocol(SERVER, state=OPEN, max_size=LIMIT)
 
-    def deliver(wire: bytes) -> bytes:
-        protocol.receive_data(wire)
+    def deliver(wire: memoryview) -> bytes:
+        protocol.receive_data(bytes(wire))
         (frame,) = protocol.events_received()
         return bytes(frame.data)  # type: ignore[union-attr]
 
@@ -174,8 +174,8 @@ def wsproto() -> tuple[Deliver, Send]:
 
     connection = Connection(ConnectionType.SERVER)
 
-    def deliver(wire: bytes) -> bytes:
-        connection.receive_data(wire)
+    def deliver(wire: memoryview) -> bytes:
+        connection.receive_data(bytes(wire))
         (event,) = connection.events()
         return bytes(event.data)  # type: ignore[attr-defined]
 

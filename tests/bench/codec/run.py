@@ -63,7 +63,7 @@ async def main() -> None:
     codecs = {name: make() for name, make in CODECS.items()}
     for name, size in SIZES.items():
         payload = os.urandom(size)
-        wire = b"\x82" + length(size) + KEY + octets.mask(payload, KEY)
+        wire = memoryview(b"\x82" + length(size) + KEY + octets.mask(payload, KEY))
         for codec, (deliver, _) in codecs.items():
             got = deliver(wire)
             assert type(got) is bytes, codec
