@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from ioto_server.session import Closed, Host
 from ioto_server.websocket import DeflateSettings
 
 from .engine import AUTHORITY, Connection
-from .failures import Failure, TimedOut
+from .failures import Failure, TimedOut, is_asleep
 from .peer import Close, WebSocketPeer
 from .subject import Subject
 
@@ -177,7 +178,9 @@ class Client:
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the WebSocket in order and wait until its action has returned; may come twice.
 
-        Raises TimedOut when the action does not return, ActionFailed when it raised.
+        Raises TimedOut when the action does not return, ActionFailed when it raised. One that is asleep is
+        given `timeouts.close`, without waiting for it; then it is cancelled, as the server does it, and a
+        Python warning says so.
         """
         __tracebackhide__ = True
         peer = self._peer
@@ -213,9 +216,20 @@ class Client:
 
     def _wait_for_action(self) -> None:
         __tracebackhide__ = True
+        engine = self._server.engine
         task = self._connection.task
         if task is None:
             return
+        self._server.settle()
+        if not task.done() and is_asleep(task):
+            # It will not notice before it wakes. The server gives it `timeouts.close`, then cancels it.
+            where = self._connection.where()
+            engine.advance(self.host.config.timeouts.close + 1)
+            if task.cancelled():
+                warnings.warn(
+                    f"The client had gone, the action slept for timeouts.close, and was cancelled; {where}",
+                    stacklevel=4,
+                )
         try:
             self._wait(task.done, "The client has gone, but the action did not return")
         except TimedOut:

@@ -143,6 +143,8 @@ class Engine:
         try:
             return self.loop.run(awaitable, limit)
         except TimeoutError:
+            # What an action raised says more than what did not come because of it.
+            self.raise_failures()
             reason = f"; {where()}" if where is not None else ""
             raise TimedOut(f"{late} within {limit:g} s{reason}") from None
 

@@ -68,6 +68,12 @@ def describe_task(task: asyncio.Task[object]) -> str:
     return f"{text}: {source}" if source else text
 
 
+def is_asleep(task: asyncio.Task[object]) -> bool:
+    """Whether a task waits for nothing but time, in `asyncio.sleep`."""
+    frames = list(_frames(task))
+    return bool(frames) and frames[-1].f_code is asyncio.sleep.__code__
+
+
 def begun_at() -> str:
     """`file:line` of the author's code that is running now, to be said of a task that it begins."""
     frame: FrameType | None = sys._getframe()

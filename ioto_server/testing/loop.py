@@ -18,6 +18,9 @@ Result = TypeVar("Result")
 # there is none). Whether the loop is not to wait is the answer.
 Watch = Callable[[bool, float | None], bool]
 
+# Seconds in which a loop that never rests is taken for slow: the machine may be busy with something else.
+BUSY: Final = 2.0
+
 # Seconds that count as none: what is due then is due now, however sums of fractions were rounded.
 _NOTHING: Final = 1e-6
 
@@ -102,16 +105,21 @@ class Loop:
         return self._loop.create_task(coroutine)
 
     def run(self, awaitable: Awaitable[Result], timeout: float) -> Result:
-        """Run until something is done; raises TimeoutError when that takes over `timeout` seconds."""
+        """Run until something is done.
+
+        Raises TimeoutError when that takes over `timeout` seconds of waiting; the time in which the loop, or
+        another process, is busy counts only when it is much longer.
+        """
         waiting = asyncio.ensure_future(awaitable, loop=self._loop)
-        end = monotonic() + timeout
+        by_clock = self.time + timeout
+        at_last = monotonic() + timeout + BUSY
         late = False
 
         def watch(_idle: bool, _until_timer: float | None) -> bool:
             nonlocal late
-            left = end - monotonic()
+            left = by_clock - self.time
             self._selector.longest = max(left, 0.0)
-            if left <= 0 and not late and not waiting.done():
+            if (left <= 0 or monotonic() > at_last) and not late and not waiting.done():
                 late = True
                 return waiting.cancel()
             return False
@@ -126,14 +134,14 @@ class Loop:
     def settle(self, timeout: float) -> None:
         """Run until nothing is left that can be done without waiting.
 
-        Raises TimeoutError when there is still something to do after `timeout` seconds.
+        Raises TimeoutError when there is still something to do after `timeout` seconds, and some more.
         """
         self._run_until(lambda _until_timer: True, timeout)
 
     def advance(self, seconds: float, timeout: float) -> None:
         """Move the clock on, running every timer on the way at its time, then settle.
 
-        Raises TimeoutError when that takes over `timeout` seconds of real time.
+        Raises TimeoutError when that takes over `timeout` seconds of real time, and some more.
         """
         target = self.time + seconds
 
@@ -150,7 +158,7 @@ class Loop:
     def _run_until(self, is_done: Callable[[float | None], bool], timeout: float) -> None:
         """Run, without ever waiting, until `is_done` is true of a moment in which the loop is idle."""
         done: asyncio.Future[None] = self._loop.create_future()
-        end = monotonic() + timeout
+        end = monotonic() + timeout + BUSY
 
         def watch(idle: bool, until_timer: float | None) -> bool:
             if not done.done():

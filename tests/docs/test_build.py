@@ -38,6 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_page_is_there_and_can_be_read_offline(site: Path) -> None:
     for page in PAGES:
         html = (site / f"{page.stem}.html").read_text()
+        assert "system-message" not in html, f"{page.name} shows an error"
         loaded = re.findall(r'<(?:script|link|img)\b[^>]*\b(?:src|href)="([^"]+)"', html)
         assert loaded
         assert [url for url in loaded if "//" in url] == [], f"{page.name} loads from elsewhere"

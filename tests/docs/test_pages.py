@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 
 from ioto_server.testing import Refused, Server
 from tests.docs.story import DOCS, PAGES, QUIET, Story, blocks
+from tests.support import REPOSITORY
+from tests.support.daemon import environment
 
 PAGE_NAMES = [page.stem for page in PAGES]
 
@@ -34,6 +38,29 @@ def test_no_block_of_code_escapes(page: str) -> None:
             assert block.caption is not None, f"{block.where}: give it the :caption: of its file"
         else:
             assert block.language in {"console", "json5"} | QUIET, block.where
+
+
+@pytest.mark.parametrize(
+    "page", [page.stem for page in PAGES if any(block.language == "python" for block in blocks(page))]
+)
+def test_the_python_of_a_page_is_typed(page: str, tmp_path: Path) -> None:
+    for block in blocks(DOCS / f"{page}.md"):
+        if block.language == "python" and block.caption is not None:
+            file = tmp_path / block.caption
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text)
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", REPOSITORY / ".mypy_cache", "."],
+        cwd=tmp_path,
+        env=environment({"MYPYPATH": str(REPOSITORY)}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    # What mypy says of the package itself is the business of `make lint`.
+    assert [line for line in run.stdout.splitlines() if line.startswith(("actions/", "tests/"))] == []
+    assert "source file" in run.stdout, run.stderr
 
 
 @pytest.fixture

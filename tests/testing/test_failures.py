@@ -54,7 +54,19 @@ async def fail_in_task(web: Web) -> None:
 
 async def linger(web: Web) -> None:
     await web.wait()
-    await asyncio.sleep(100)
+    await asyncio.Event().wait()
+
+
+async def sleep(web: Web) -> None:
+    while True:
+        await web.websocket.send("tick")
+        await asyncio.sleep(60)
+
+
+async def tidy_up(web: Web) -> None:
+    await web.wait()
+    await asyncio.sleep(2)
+    web.host.data.tidy = True
 
 
 async def forgetful(web: Web) -> None:
@@ -135,10 +147,24 @@ def test_the_tests_own_failure_comes_first() -> None:
 
 def test_an_action_that_does_not_return() -> None:
     with (
-        pytest.raises(TimedOut, match=r"did not return within 0.05 s.*await asyncio\.sleep\(100\)"),
+        pytest.raises(TimedOut, match=r"did not return within 0.05 s.*await asyncio\.Event\(\)"),
         Client(linger, timeout=SHORT),
     ):
         pass
+
+
+def test_an_action_that_sleeps_on_is_cancelled_at_once_as_the_server_does_it() -> None:
+    with (
+        pytest.warns(UserWarning, match=r"slept for timeouts\.close.*await asyncio\.sleep\(60\)"),
+        Client(sleep) as client,
+    ):
+        assert client.receive() == "tick"
+
+
+def test_an_action_may_take_its_time_to_tidy_up() -> None:
+    with Server(tidy_up) as server:
+        server.connect("/").close()
+        assert server.host.data.tidy
 
 
 def test_an_action_that_neither_accepts_nor_refuses() -> None:

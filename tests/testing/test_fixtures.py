@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.daemon import environment
+from tests.support.daemon import DEADLINE, environment
 
 TESTS = """\
 from ioto_server import Web, action
@@ -48,15 +48,13 @@ def test_fixtures_drive_actions_and_failures_point_at_the_test(tmp_path: Path) -
             "pytest",
             "-q",
             "-p",
-            "ioto_server.testing.fixtures",
-            "-p",
             "no:cacheprovider",
         ],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE * 4,
         check=False,
     )
     assert "1 failed, 2 passed" in run.stdout, run.stdout + run.stderr
