@@ -5,10 +5,10 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+from collections.abc import Callable
 from typing import Final
 
 import structlog
-import uvloop
 
 from ioto_server.config import Config, Loaded
 from ioto_server.plugins import PluginError, Plugins
@@ -18,6 +18,7 @@ from . import descriptors, logs
 from .activation import ActivationError
 from .outcome import FAILED, MISUSED, complain, report_plugin
 from .reload import Loader
+from .runner import run_to_the_end
 from .service import Parts, Service
 from .sockets import Sockets
 from .systemd import Systemd
@@ -25,9 +26,21 @@ from .systemd import Systemd
 _log = structlog.get_logger("ioto_server")
 
 # Never silently ignored: what the file asks for and this version does not do is said (SPEC 2).
-_ONE_PROCESS: Final = (
-    "workers: several processes are not supported yet, so one serves\n"
-    "  -> set workers: 1, or start several servers with a `listen` of their own"
+_NOT_YET: Final[tuple[tuple[Callable[[Config], bool], str], ...]] = (
+    (
+        lambda config: config.workers != 1,
+        "workers: several processes are not supported yet, so one serves\n"
+        "  -> set workers: 1, or start several servers with a `listen` of their own",
+    ),
+    (
+        lambda config: config.topics.broker is not None,
+        "topics.broker: brokers are not supported yet, so topics stay in this process\n"
+        "  -> take topics.broker out",
+    ),
+    (
+        lambda config: bool(config.log.show),
+        "log.show: headers and bodies are not logged yet\n  -> take log.show out",
+    ),
 )
 
 
@@ -48,8 +61,9 @@ def run(loaded: Loaded, load: Loader) -> int:
         return MISUSED
     for warning in loaded.warnings:
         _log.warning("configuration", problem=str(warning))
-    if config.workers != 1:
-        _log.warning("workers", problem=_ONE_PROCESS)
+    for asked, problem in _NOT_YET:
+        if asked(config):
+            _log.warning("not supported", problem=problem)
     descriptors.raise_limit()
     short = descriptors.shortage(config)
     if short is not None:
@@ -82,7 +96,7 @@ def run(loaded: Loaded, load: Loader) -> int:
     # What exists by now lives as long as the process: no collection need look at it again.
     gc.collect()
     gc.freeze()
-    return uvloop.run(Service(parts).run())
+    return run_to_the_end(Service(parts).run())
 
 
 def _make_server(config: Config, plugins: Plugins) -> Server:

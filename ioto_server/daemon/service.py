@@ -13,6 +13,7 @@ import structlog
 
 from ioto_server.plugins import PluginError
 from ioto_server.server import Server, TlsContext
+from ioto_server.session import Closed
 from ioto_server.websocket import BUILD
 
 from . import descriptors, logs
@@ -224,5 +225,10 @@ async def _quietly(order: Awaitable[Answer]) -> None:
 
 
 def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody awaited or caught: into the log, where an operator looks."""
+    """What nobody awaited or caught: into the log, where an operator looks.
+
+    A plugin's own task may send until its WebSocket is gone: that is a quiet end there as in an action.
+    """
+    if isinstance(context.get("exception"), Closed):
+        return
     _log.error("unhandled", what=context.get("message"), exc_info=context.get("exception"))

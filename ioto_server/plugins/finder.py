@@ -32,6 +32,9 @@ def fingerprint(folders: Sequence[Path]) -> bytes:
     digest = blake2b(digest_size=16)
     for folder in folders:
         for file in sorted(folder.rglob("*.py")):
+            # Editors leave links that lead nowhere, and a folder may be called anything.
+            if not file.is_file() or file.name.startswith("."):
+                continue
             content = file.read_bytes()
             digest.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
             digest.update(content)

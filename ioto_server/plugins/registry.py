@@ -48,6 +48,8 @@ class Plugins:
         self.plugins: list[Plugin] = []
         self.prefixes: PrefixTable[Action] = PrefixTable()
         self.users = 0
+        # The file whose io_stop was called last.
+        self.stopping = ""
         self._started: list[Plugin] = []
         # Plugins live out of the way of everything that is installed.
         generation = next(_generations)
@@ -124,6 +126,7 @@ class Plugins:
         """Call `io_stop(host)` of every started plugin, the last first; a failure is only logged."""
         while self._started:
             plugin = self._started.pop()
+            self.stopping = str(plugin.source.file)
             stop = getattr(plugin.module, "io_stop", None)
             if stop is None:
                 continue

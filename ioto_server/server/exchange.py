@@ -40,6 +40,7 @@ class Exchange:
         "_reader",
         "_sent",
         "_status",
+        "_why",
         "action",
         "body_ended",
         "body_waiting",
@@ -65,6 +66,8 @@ class Exchange:
         self._body_error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
         self._status = 0
+        # Which rule a refusal goes by, for the log: it names the directive to set.
+        self._why = ""
         self._sent = 0
         self._left: int | None = None
         self._chunked = False
@@ -213,6 +216,7 @@ class Exchange:
         """Answer with an error: its status and one line of text that says which rule."""
         if error.close:
             self.keep_alive = False
+        self._why = error.text
         body = error.text.encode() + b"\n"
         headers = [("Content-Type", "text/plain; charset=utf-8"), *error.headers]
         self.respond(error.status, headers, body)
@@ -239,6 +243,7 @@ class Exchange:
             status=self._status,
             bytes_out=self._sent,
             milliseconds=round((monotonic() - self._begun) * 1000, 1),
+            **({"why": self._why} if self._why else {}),
         )
 
     def switch(self) -> WebSocketConnection:

@@ -59,12 +59,24 @@ def check_host(request: Request, config: Config, local: str, socket_peer: Peer) 
     )
 
 
-def check_origin(request: Request, config: Config, scheme: str) -> None:
-    """Refuse a browser's page of another origin (RFC 6455, 4.2.2 and 10.2) with 403."""
+def check_origin(request: Request, config: Config, scheme: str, socket_peer: Peer) -> None:
+    """Refuse a browser's page of another origin (RFC 6455, 4.2.2 and 10.2) with 403.
+
+    What the browser calls us is what a trusted proxy says in X-Forwarded-Proto and -Host, where it does.
+    """
     origin = request.headers.get("origin")
-    if handshake.check_origin(origin, request.host, scheme, config.web_sockets.origins):
+    host = request.host
+    if is_trusted(socket_peer, config.trusted_proxies):
+        # A list is one entry for each proxy on the way: the first is the one that the browser met.
+        scheme = _first(request, "x-forwarded-proto") or scheme
+        host = _first(request, "x-forwarded-host") or host
+    if handshake.check_origin(origin, host, scheme, config.web_sockets.origins):
         return
     raise HttpError(
         403,
         f"Origin {origin} may not connect here: add it to webSockets.origins in web.json5",
     )
+
+
+def _first(request: Request, name: str) -> str:
+    return (request.headers.get(name) or "").partition(",")[0].strip().lower()

@@ -216,6 +216,7 @@ class HttpConnection(HttpLife):
         if self._paused:
             self._transport.resume_reading()
         self._transport.set_protocol(link)
+        link.ended_early = self._eof
         server.clients.upgraded(self)
         self._recount()
         self._exchange = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from ioto_server.http import HttpError, RequestParser, encode_head
-from ioto_server.session import SENT, Cause
+from ioto_server.session import NEXT_TURN, Cause
 
 from .peer import Peer
 from .states import TABLE, Phase, Step
@@ -188,9 +188,9 @@ class HttpLife(asyncio.BufferedProtocol):
         return self._full and self._transport.get_write_buffer_size() > self._server.config.limits.max_backlog
 
     def room(self) -> Awaitable[None]:
-        """Wait while the transport is full."""
-        if not self._full or self._transport.is_closing():
-            return SENT
+        """Wait while the transport is full, and for one turn of the loop at least, which is the others'."""
+        if self.phase is GONE or not (self._full or self._transport.is_closing()):
+            return NEXT_TURN
         future = asyncio.get_running_loop().create_future()
         self._room.append(future)
         return future

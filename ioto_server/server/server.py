@@ -120,7 +120,11 @@ class Server:
             for task in left:
                 _log.error("task ignores its cancellation", task=repr(task.get_coro()))
         for plugins in (*self._retired, self.plugins):
-            await plugins.stop(self.host)
+            try:
+                async with asyncio.timeout(self.config.timeouts.close):
+                    await plugins.stop(self.host)
+            except TimeoutError:
+                _log.error("io_stop takes longer than timeouts.close", plugin=plugins.stopping)
         if self._ticking is not None:
             self._ticking.cancel()
 
@@ -189,7 +193,7 @@ class Server:
                 key = handshake.check_request(
                     request.method, request.version, request.headers, request.has_body
                 )
-                check_origin(request, config, connection.scheme)
+                check_origin(request, config, connection.scheme, connection.peer)
                 ours = config.web_sockets.protocol if action.protocols is None else action.protocols
                 protocol = handshake.choose_protocol(handshake.offered_protocols(request.headers), ours)
                 compression = deflate.negotiate(request.headers, self._deflate)

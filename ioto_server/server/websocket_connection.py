@@ -19,7 +19,17 @@ _JOINED: Final = 4096
 class WebSocketConnection(asyncio.BufferedProtocol):
     """The link of one WebSocket to its transport."""
 
-    __slots__ = ("_rest", "_server", "_transport", "_websocket", "action", "address", "slot", "task")
+    __slots__ = (
+        "_rest",
+        "_server",
+        "_transport",
+        "_websocket",
+        "action",
+        "address",
+        "ended_early",
+        "slot",
+        "task",
+    )
 
     def __init__(self, server: Server, transport: asyncio.Transport, address: str, rest: bytes) -> None:
         """Take over `transport`; `rest` are the bytes that came behind the handshake."""
@@ -27,6 +37,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self.address = address
         self.task: asyncio.Task[Any] | None = None
         self.action: Action | None = None
+        # The peer had shut its side before it was accepted.
+        self.ended_early = False
         self._server = server
         self._transport = transport
         self._rest = rest
@@ -43,6 +55,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         rest, self._rest = self._rest, b""
         if rest:
             websocket.received(rest, len(rest))
+        if self.ended_early:
+            websocket.received_eof()
         self.touch()
         if self._server.stopping:
             websocket.stop(*self._server.stopping)
@@ -87,7 +101,10 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     # ---- from the WebSocket (session.Link) ------------------------------------------------------------
 
     def write(self, parts: list[bytes], size: int) -> None:
-        """Hand bytes to the transport in one go."""
+        """Hand bytes to the transport in one go; one that has failed takes none, and is full from then on."""
+        if self._transport.is_closing():
+            self._websocket.paused_writing()
+            return
         count = len(parts)
         if count == 1:
             self._transport.write(parts[0])

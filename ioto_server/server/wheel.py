@@ -92,7 +92,7 @@ class Wheel:
             self._expire(self._done % _SLOTS)
         elapsed = clock - self._clock
         self._clock = clock
-        self.stalled = max(0.0, elapsed - _MOST)
+        self.stalled = elapsed if elapsed > _MOST else 0.0
         self.now += min(elapsed, _MOST)
 
     def _expire(self, slot: int) -> None:

@@ -8,13 +8,14 @@ from .exchange import Exchange, WebSocketLink
 from .host import Host
 from .link import Link
 from .memory import Memory
-from .outbox import SENT
+from .outbox import NEXT_TURN, SENT
 from .run import run_action
 from .topics import Topics
 from .web import Upgrade, Web
 from .websocket import WebSocket
 
 __all__ = [
+    "NEXT_TURN",
     "SENT",
     "Action",
     "ActionFunction",

@@ -108,7 +108,7 @@ class Conversation(Sending):
                         self._check_result(result)
                 except Closed:
                     pass
-                except (Exception, asyncio.CancelledError) as error:
+                except (Exception, asyncio.CancelledError, SystemExit) as error:
                     self.failed(error)
             untimed -= 1
             if not untimed:

@@ -111,10 +111,11 @@ class Delivery:
         if self._inbox is None:
             self._inbox = Inbox()
         self._inbox.push(event, data)
-        if self._callback is not None:
-            self._consume()
-        else:
+        if self._callback is None:
             self._wake()
+        elif _is_async(self._callback):
+            self._consume()
+        # Else a plain callback is being given what has waited: this is next.
 
     def _call(self, event: Event, data: str | bytes | None) -> None:
         callback = self._direct or self._callback
@@ -126,7 +127,7 @@ class Delivery:
                 self._check_result(result)
         except Closed:
             pass
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
             self.failed(error)
         if monotonic() - begun > HOLDS_THE_LOOP:
             self._holds_the_loop(monotonic() - begun)
@@ -159,11 +160,9 @@ class Delivery:
             self._consumer = self._host.create_task(self._consume_inbox())
 
     async def _consume_inbox(self) -> None:
-        inbox = self._inbox
-        assert inbox is not None
         try:
-            # A plain callback that has replaced this one has taken what was left.
-            while inbox and self._direct is None:
+            # A plain callback that has replaced this one has taken what was left, and the inbox with it.
+            while (inbox := self._inbox) and self._direct is None:
                 callback = self._callback
                 assert callback is not None
                 event, data = self._pop(inbox)
@@ -175,7 +174,7 @@ class Delivery:
                     if _is_cancelled():
                         raise
                     self.failed(error)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     self.failed(error)
         finally:
             self._consumer = None

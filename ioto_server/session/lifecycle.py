@@ -17,7 +17,7 @@ from .keepalive import KeepAlive
 from .memory import SMALL
 from .outbox import Outbox
 from .pings import Pings
-from .states import CLOSING, FINISHING, LINGERING, OPEN, Step, after
+from .states import CLOSING, ENDED, FINISHING, LINGERING, OPEN, Step, after
 
 if TYPE_CHECKING:
     from ioto_server.config import Config
@@ -281,6 +281,9 @@ class Lifecycle(Delivery):
     def buffered(self) -> int:
         """Bytes held in memory for this connection: partial messages, read-ahead and backlog."""
         read = self._codec.buffered + (self._inbox.size if self._inbox is not None else 0)
+        if self.phase == ENDED:
+            # The link is no more, whatever it says that it still holds.
+            return read
         outbox = self._outbox
         return read + (outbox.queued + outbox.deferred_size if outbox.writable else outbox.backlog())
 

@@ -25,6 +25,22 @@ class _Sent:
 SENT: Final[Awaitable[None]] = _Sent()
 
 
+class _NextTurn:
+    """The awaitable of a send that filled a system call: the loop has a turn before the next one.
+
+    A peer that reads as fast as an action sends would otherwise keep the loop from everybody else, and from
+    hearing that the peer is gone.
+    """
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield
+
+
+NEXT_TURN: Final[Awaitable[None]] = _NextTurn()
+
+
 def _frame_size(part: bytes) -> int:
     """Bytes of the whole frame that `part` begins (RFC 6455, 5.2; ours are not masked)."""
     size = part[1] & 0x7F

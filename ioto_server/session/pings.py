@@ -21,13 +21,14 @@ class Pings:
 
     def sent(self, payload: bytes, now: float, pong: Future[float] | None) -> None:
         """Remember a ping; `pong`, if somebody waits for it, gets its round trip."""
-        if pong is None and len(self._sent) >= MOST_REMEMBERED:
+        if len(self._sent) >= MOST_REMEMBERED:
             self._forget_one()
         self._sent.append((payload, now, pong))
 
     def _forget_one(self) -> None:
+        """Forget the oldest for which nobody waits, or no longer does."""
         for place, (_, _, pong) in enumerate(self._sent):
-            if pong is None:
+            if pong is None or pong.done():
                 del self._sent[place]
                 return
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .ending import NO_CLOSE, Cause
 from .errors import Closed
 from .lifecycle import Lifecycle
-from .outbox import HIGH_WATER, SENT
+from .outbox import HIGH_WATER, NEXT_TURN, SENT
 from .states import OPEN
 
 if TYPE_CHECKING:
@@ -35,8 +35,16 @@ class Sending(Lifecycle):
             self.bytes_out += size
             outbox.queued += size
             return SENT
+        return self._queued_or_wait(size)
+
+    def _queued_or_wait(self, size: int) -> Awaitable[None]:
+        """Queue frames of `size` bytes; returns what the action may await."""
+        outbox = self._outbox
+        handed = outbox.handed
         self._queued(size)
-        return SENT if outbox.writable else outbox.room()
+        if not outbox.writable:
+            return outbox.room()
+        return SENT if outbox.handed == handed else NEXT_TURN
 
     def deliver(self, publication: Publication) -> None:
         """Queue a message that is framed already, once for all of a topic's subscribers."""

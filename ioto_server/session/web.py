@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 import structlog
 
 from ioto_server.http import Headers, HttpError, Request, encode_head, parse_cookies, set_cookie
+from ioto_server.http.headers import check_field
 from ioto_server.websocket import Deflate, Protocol
-from ioto_server.websocket.handshake import accept_key
+from ioto_server.websocket.handshake import accept_key, offered_protocols
 
 from .action import Action
 from .bodies import read_form
@@ -41,6 +42,29 @@ _UPGRADE_REQUIRED: Final = (
     ("Connection", "Upgrade"),
     ("Sec-WebSocket-Version", "13"),
 )
+
+
+# What frames an answer or makes up the handshake is the server's: beside ours, a second one would let two
+# readers disagree about where the answer ends (RFC 9112, 11.2).
+_OURS: Final = frozenset(
+    (
+        "connection",
+        "content-length",
+        "date",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+
+def check_own_field(name: str, value: str) -> None:
+    """Raise ValueError for a header field that an action cannot send."""
+    check_field(name, value)
+    if name.lower() in _OURS:
+        raise ValueError(f"The header field {name} is the server's own: leave it out")
 
 
 class Upgrade:
@@ -243,6 +267,13 @@ class Web:
         if self._answer is not None or exchange.answered:
             raise RuntimeError("accept() was called after an HTTP answer was begun: do one or the other")
         chosen = upgrade.protocol if protocol is None else protocol
+        if protocol is not None and protocol not in offered_protocols(self.headers):
+            # RFC 6455, 4.1: the client would fail the connection.
+            raise ValueError(
+                f"accept(protocol={protocol!r}): choose one of those that the client has offered"
+            )
+        for name, value in (headers or {}).items():
+            check_own_field(name, value)
         host = self.host
         limits = host.config.limits
         keepalive = host.keepalive()
@@ -341,11 +372,17 @@ class Web:
     # ---- a plain answer -------------------------------------------------------------------------------
 
     def status(self, status: int) -> None:
-        """Set the status of the answer, 200 if never called."""
+        """Set the status of the answer, 200 if never called; raises ValueError unless it is 200 to 599."""
+        if not 200 <= status <= 599:
+            raise ValueError(f"status({status!r}): an answer has a status of 200 to 599")
         self._status = status
 
     def set_header(self, name: str, value: str) -> None:
-        """Add a header field to the answer, or to the 101."""
+        """Add a header field to the answer, or to the 101.
+
+        Raises ValueError for what is no header field, or one that the server itself is answerable for.
+        """
+        check_own_field(name, value)
         if self._headers is None:
             self._headers = []
         self._headers.append((name, value))
@@ -457,6 +494,14 @@ class Web:
 
     def returned(self) -> None:
         """The action has returned or raised: close its WebSocket, or complete its answer."""
+        try:
+            self._complete()
+        except Exception as error:
+            self.raised(error)
+        finally:
+            self._ended()
+
+    def _complete(self) -> None:
         exchange = self._exchange
         if self._form is not None:
             self._form.remove()
@@ -478,4 +523,3 @@ class Web:
             self.error(500, "The action neither accepted nor refused the WebSocket")
         else:
             self.finalize()
-        self._ended()

@@ -11,7 +11,6 @@ from ioto_server.websocket import Opcode
 
 from .conversation import Conversation
 from .ending import Cause
-from .outbox import SENT
 from .states import OPEN
 
 _TEXT = Opcode.TEXT
@@ -127,8 +126,7 @@ class WebSocket(Conversation):
             self.messages_out += 1
             for frames in outbox.end_blocks():
                 size += self._codec.send_framed(frames, outbox.parts)
-        self._queued(size)
-        return SENT if outbox.writable else outbox.room()
+        return self._queued_or_wait(size)
 
     def send_close(self, status: int = 1000, reason: str = "") -> Awaitable[None]:
         """Begin the closing handshake (webSocketSendClose); awaiting the result waits for its end.
@@ -171,7 +169,11 @@ class WebSocket(Conversation):
     # ---- the end, and deadlines -----------------------------------------------------------------------
 
     async def wait_closed(self) -> None:
-        """Wait until the connection has ended and its CLOSE event, if there is a callback, was handled."""
+        """Wait until the connection has ended and its CLOSE event, if there is a callback, was handled.
+
+        Messages that neither a callback nor a `receive()` asks for are read and dropped.
+        """
+        self.discard_unasked()
         await self.closed()
 
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
