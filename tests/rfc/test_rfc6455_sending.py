@@ -145,3 +145,33 @@ def test_refused_handshake_says_status_and_text(codec: ModuleType) -> None:
     error = codec.handshake.HandshakeError(400, "no", [("Allow", "GET")])
     assert error.args == (400, "no")
     assert (error.status, error.text, error.headers, str(error)) == (400, "no", [("Allow", "GET")], "no")
+
+
+def test_text_in_blocks_after_binary_in_blocks(codec: ModuleType) -> None:
+    protocol = make(codec)
+    assert protocol.send_block(2, b"\xe2\x82", True, []) == 4
+    assert protocol.send_block(1, "x", True, []) == 3
+
+
+def test_empty_message_where_frames_may_be_empty_only(codec: ModuleType) -> None:
+    assert make(codec, max_frame=0).send_message(2, b"", []) == 2
+    assert make(codec, client=True, max_frame=0).send_message(2, b"", []) == 6
+
+
+def test_first_byte_of_a_frame(codec: ModuleType) -> None:
+    assert codec.frame(2, b"") == b"\x82\x00"
+    assert codec.frame(2, b"", fin=False) == b"\x02\x00"
+    assert codec.frame(2, b"", compressed=True) == b"\xc2\x00"
+
+
+def test_reason_without_a_code(codec: ModuleType) -> None:
+    text = "Close has a reason but no code: give a code such as 1000 (RFC 6455 5.5.1)"
+    assert refusal(ValueError, make(codec), "send_close", None, "why") == text
+
+
+def test_nothing_is_held_of_what_is_discarded_after_our_close(codec: ModuleType) -> None:
+    protocol = make(codec)
+    protocol.send_close(1000, "", [])
+    protocol.receive(bytearray(masked(0x89, b"ping") + masked(0x82, bytes(50))))
+    assert protocol.next_event() == codec.Received.NEED_DATA
+    assert protocol.buffered == 0
