@@ -55,6 +55,48 @@ test-long: $(VENV)/.test-installed $(CLIENTS) programs long-programs ## all test
 mutants: $(VENV)/.test-installed $(CLIENTS) programs ## break the code on purpose, one way at a time: the tests must notice each
 	$(BIN)/python tests/mutants/run.py
 
+.PHONY: soak
+soak: $(VENV)/.test-installed ## bad weather for FOR=10m: misbehaving clients by the thousand, memory and latency watched
+	$(BIN)/python -m tests.soak --for $(or $(FOR),10m) --clients $(or $(CLIENTS_OF_SOAK),10000)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.test-installed ## feed the codec with what reaches new code, for FOR=10m
+	@$(PIP) install --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/run.py --for $(or $(FOR),10m)
+
+.PHONY: bench-codec
+bench-codec: $(VENV)/.test-installed ## the codec's speed beside others', in one run
+	@$(PIP) install --editable '.[bench]'
+	$(BIN)/python tests/bench/codec/run.py
+
+.PHONY: bench-http
+bench-http: $(VENV)/.test-installed ## files over HTTP beside nginx and Python's servers, in one run
+	@command -v wrk >/dev/null || $(DEBIAN) wrk 'is the client'
+	@command -v nginx >/dev/null || PATH="/usr/sbin:$$PATH" command -v nginx >/dev/null || $(DEBIAN) nginx-light 'is compared with'
+	@test -x artefacts/bench-venv/bin/python || { $(BIN)/python -m venv artefacts/bench-venv && \
+		artefacts/bench-venv/bin/pip install --quiet --quiet -r tests/bench/http/requirements.txt; }
+	$(BIN)/python tests/bench/http/run.py
+
+.PHONY: docs
+docs: $(VENV)/.test-installed ## build the documentation in build/docs, without a network and without a warning
+	$(BIN)/python -m tests.state_tables --write
+	$(BIN)/python -m sphinx -q -W -b html docs build/docs
+
+.PHONY: wheel
+wheel: $(BIN)/python ## build dist/*.whl, which installs without a compiler
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+
+PIP_FOR := $(BIN)/python -m pip --python $(or $(SYSTEM_PYTHON),/usr/bin/python3)
+.PHONY: install uninstall deb
+install: $(BIN)/python ## install below DESTDIR and PREFIX (/usr/local)
+	@PIP="$(PIP_FOR)" DESTDIR=$(DESTDIR) PREFIX=$(or $(PREFIX),/usr/local) packaging/install.sh
+
+uninstall: ## remove what install made; configuration stays
+	@DESTDIR=$(DESTDIR) PREFIX=$(or $(PREFIX),/usr/local) packaging/uninstall.sh
+
+deb: $(BIN)/python ## build dist/ioto-server_*.deb
+	@PIP="$(PIP_FOR)" packaging/build-deb.sh
+
 .PHONY: clean
 clean: ## remove all that was made here, also .venv
 	rm -rf $(VENV) tests/clients/node_modules artefacts build dist *.egg-info
@@ -88,7 +130,7 @@ $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
 
 $(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "Installing ioto-server and what its tests need into $(VENV)"
-	@$(PIP) install --editable '.[test,lint]'
+	@$(PIP) install --editable '.[test,lint,docs]'
 	@rm -rf .mypy_cache # it remembers packages that were missing before
 	@touch $(VENV)/.installed $@
 
@@ -104,10 +146,13 @@ $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 programs: $(VENV)/.test-installed
 	@command -v chromium >/dev/null || $(DEBIAN) chromium 'shows the site in the browser tests'
 	@$(BIN)/playwright --version >/dev/null 2>&1 || $(DEBIAN) libatomic1 'is a library of playwright, which drives chromium'
+	@command -v curl >/dev/null || $(DEBIAN) curl 'is one of the clients of the tests'
+	@command -v wget >/dev/null || $(DEBIAN) wget 'is one of the clients of the tests'
 	@command -v systemd-analyze >/dev/null || $(DEBIAN) systemd 'judges the service files'
 
 .PHONY: long-programs
 long-programs: | $(BIN)/python
+	@command -v slowhttptest >/dev/null || $(DEBIAN) slowhttptest 'attacks slowly, a thousand connections at a time'
 	@command -v testssl >/dev/null || $(DEBIAN) testssl.sh 'looks for weaknesses of our TLS'
 	@PATH="$(UNPACKED)/usr/sbin:/usr/sbin:$$PATH" command -v nginx >/dev/null || { \
 		echo "Unpacking the Debian package nginx into $(UNPACKED): a corpus of requests is compared with it"; \
