@@ -82,14 +82,17 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
             say(f"{websockets} WebSockets, {resident} MB, p99 of healthy clients {storm[-1]['p99']} ms")
 
     probing = asyncio.ensure_future(keep_probing())
+    cpu = server.cpu
     await blow(weather, plan.clients, plan.seconds - first, plan.rate)
+    cpu = (server.cpu - cpu) / (plan.seconds - first)
     probing.cancel()
     await asyncio.wait([probing])
     after = await settle(server)
-    say(f"after the storm: {after}")
+    say(f"after the storm, in which the clients were up to {weather.late:.1f} s late: {after}")
     found = {
         "before": before,
         "after": after,
+        "server's share of a core": round(cpu, 2),
         "met": dict(weather.met.most_common()),
         "log": dict(sorted(server.causes().items())),
         "wrong": list(faults(server, before, after)),

@@ -91,13 +91,6 @@ class SocketClient:
                 return opcode, payload
             await self.send(frame(PONG, payload))
 
-    async def behave(self) -> None:
-        """Answer pings, then the Close, until the server has closed the connection."""
-        while True:
-            opcode, payload = await self.answer()
-            if opcode == CLOSE:
-                await self.send(frame(CLOSE, payload[:2]))
-
     async def close(self) -> None:
         """The whole closing handshake."""
         await self.send(frame(CLOSE, struct.pack("!H", 1000)))

@@ -18,6 +18,13 @@ Address = tuple[str, int]
 Behaviour = Callable[["Weather"], Awaitable[None]]
 
 
+# Made once: masking them takes these clients longer than it takes the server to undo it.
+LARGE = frame(BINARY, bytes(60_000), key=bytes(4))
+HALF = frame(BINARY, bytes(130_000), key=bytes(4))[:100_000]
+PINGS = frame(PING, b"x" * 20) * 1000
+FRAGMENTS = frame(CONTINUATION, b"", fin=False) * 1000
+
+
 @dataclass
 class Weather:
     """What all clients share: where the server is, chance, and for how long a client stays."""
@@ -25,6 +32,8 @@ class Weather:
     address: Address
     chance: random.Random
     stay: float
+    # By how much, in seconds, these clients were late themselves: who is later than timeouts.pong is lost.
+    late: float = 0.0
     met: Counter[str] = field(default_factory=Counter)
 
     def client(self, *, receive_buffer: int | None = None) -> SocketClient:
@@ -36,29 +45,33 @@ class Weather:
 
 
 async def behaves(weather: Weather) -> None:
-    """Sends now and then, reads everything, closes properly."""
+    """Sends now and then, answers pings at once, reads everything, closes properly."""
     async with weather.client() as client:
         await client.upgrade("/soak/echo")
         end = asyncio.get_running_loop().time() + weather.while_it_lasts()
         while asyncio.get_running_loop().time() < end:
-            text = os.urandom(weather.chance.randrange(1, 300)).hex().encode()
-            await client.send(frame(TEXT, text))
-            answer = await client.answer()
-            assert answer == (TEXT, text), f"sent {text!r}, got {answer!r}"
-            with suppress(TimeoutError):
-                answer = await asyncio.wait_for(client.answer(), weather.chance.uniform(0.2, 2.0))
-                raise AssertionError(f"nothing was sent, got {answer!r}")
+            # One read at a time, and none is ever given up: what it had taken would be lost.
+            answer = asyncio.ensure_future(client.answer())
+            try:
+                early, _ = await asyncio.wait([answer], timeout=weather.chance.uniform(0.2, 2.0))
+                assert not early, f"nothing was sent, got {answer.result()!r}"
+                text = os.urandom(weather.chance.randrange(1, 300)).hex().encode()
+                await client.send(frame(TEXT, text))
+                assert await answer == (TEXT, text), f"sent {text!r}, got {answer.result()!r}"
+            finally:
+                answer.cancel()
         await client.close()
 
 
 async def listens(weather: Weather) -> None:
-    """Subscribes, hears what is published, answers pings and the Close."""
+    """Subscribes, hears what is published, answers pings, closes properly."""
     async with weather.client() as client:
         await client.upgrade("/soak/news")
-        try:
-            await asyncio.wait_for(client.behave(), weather.while_it_lasts())
-        except TimeoutError:
-            await client.close()
+        end = asyncio.get_running_loop().time() + weather.while_it_lasts()
+        while asyncio.get_running_loop().time() < end:
+            opcode, payload = await client.answer()
+            assert (opcode, payload) == (TEXT, b"n" * 2000), f"heard {payload[:50]!r}"
+        await client.close()
 
 
 async def stops_reading(weather: Weather) -> None:
@@ -73,7 +86,7 @@ async def stops_reading_echoes(weather: Weather) -> None:
     async with weather.client(receive_buffer=4096) as client:
         await client.upgrade("/soak/echo")
         for _ in range(60):
-            await client.send(frame(BINARY, bytes(60_000), key=bytes(4)))
+            await client.send(LARGE)
         await asyncio.sleep(weather.stay)
 
 
@@ -147,22 +160,20 @@ async def only_pings(weather: Weather) -> None:
 
 async def floods_pings(weather: Weather) -> None:
     """Sends pings as fast as they are taken, and reads no pong."""
-    pings = frame(PING, b"x" * 20) * 1000
     async with weather.client() as client:
         await client.upgrade("/soak/echo")
         for _ in range(20):
-            await client.send(pings)
+            await client.send(PINGS)
             await asyncio.sleep(0.05)
 
 
 async def floods_empty_fragments(weather: Weather) -> None:
     """A message of nothing but empty fragments, until the limit on them ends it."""
-    fragments = frame(CONTINUATION, b"", fin=False) * 1000
     async with weather.client() as client:
         await client.upgrade("/soak/echo")
         await client.send(frame(TEXT, b"", fin=False))
         for _ in range(200):
-            await client.send(fragments)
+            await client.send(FRAGMENTS)
             await asyncio.sleep(0.02)
 
 
@@ -170,7 +181,7 @@ async def resets_in_mid_frame(weather: Weather) -> None:
     """Breaks off with a reset, half of a message sent."""
     async with weather.client() as client:
         await client.upgrade("/soak/echo")
-        await client.send(frame(BINARY, bytes(50_000), key=bytes(4))[: weather.chance.randrange(1, 40_000)])
+        await client.send(LARGE[: weather.chance.randrange(1, 40_000)])
         await asyncio.sleep(weather.chance.uniform(0, 2))
         client.reset()
 
@@ -179,7 +190,7 @@ async def holds_half_a_message(weather: Weather) -> None:
     """Sends half of a large message and keeps its promise of the rest to itself."""
     async with weather.client() as client:
         await client.upgrade("/soak/echo")
-        await client.send(frame(BINARY, bytes(130_000), key=bytes(4))[:100_000])
+        await client.send(HALF)
         await asyncio.sleep(weather.while_it_lasts())
 
 
@@ -247,6 +258,7 @@ async def blow(weather: Weather, clients: int, seconds: float, spawn_rate: float
     kinds = list(KINDS)
     weights = [KINDS[kind][0] for kind in kinds]
     while loop.time() < end and not failures:
+        turn = loop.time()
         for behaviour in weather.chance.choices(kinds, weights, k=max(1, round(spawn_rate / 10))):
             if len(running) < clients and counts[behaviour] < KINDS[behaviour][1]:
                 task = asyncio.ensure_future(run_one(behaviour, weather))
@@ -254,6 +266,7 @@ async def blow(weather: Weather, clients: int, seconds: float, spawn_rate: float
                 counts[behaviour] += 1
                 task.add_done_callback(ended)
         await asyncio.sleep(0.1)
+        weather.late = max(weather.late, loop.time() - turn - 0.1)
     for task in list(running):
         task.cancel()
     while running:
