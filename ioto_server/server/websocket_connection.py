@@ -91,6 +91,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._server.wheel.cancel(self)
         self._server.clients.websocket_closed(self.address)
         self._server.outlived(self.task, self.action)
+        # The two would keep each other until the garbage collector comes by, which takes long where much is.
+        del self._websocket
 
     # ---- from the wheel -------------------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ class Conversation(Sending):
     def _pump(self) -> None:
         """Deliver what has arrived until more is needed, the action lags, or it is the others' turn."""
         codec = self._codec
+        callback = self._direct
         begun = monotonic()
         untimed = _EVENTS_UNTIMED
         while True:
@@ -117,8 +118,8 @@ class Conversation(Sending):
                     self._hold()
                     self._host.turn.call_next(self.go_on)
                     break
-        if monotonic() - begun > HOLDS_THE_LOOP and self._direct is not None:
-            self._holds_the_loop(monotonic() - begun)
+        if monotonic() - begun > HOLDS_THE_LOOP and callback is not None:
+            self._holds_the_loop(callback, monotonic() - begun)
 
     def _control(self, kind: Received) -> None:
         codec = self._codec

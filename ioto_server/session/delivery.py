@@ -130,7 +130,7 @@ class Delivery:
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             self.failed(error)
         if monotonic() - begun > HOLDS_THE_LOOP:
-            self._holds_the_loop(monotonic() - begun)
+            self._holds_the_loop(callback, monotonic() - begun)
 
     def _check_result(self, result: object) -> None:
         """A plain callback may return anything, what `ws.send` gave it, say, but nobody runs a coroutine."""
@@ -141,11 +141,11 @@ class Delivery:
                 "give on_event() the `async def` function itself"
             )
 
-    def _holds_the_loop(self, seconds: float) -> None:
-        code = getattr(self._direct, "__code__", None)
+    def _holds_the_loop(self, callback: Callback, seconds: float) -> None:
+        code = getattr(callback, "__code__", None)
         _log.warning(
             "callback held the loop",
-            callback=getattr(self._direct, "__qualname__", repr(self._direct)),
+            callback=getattr(callback, "__qualname__", repr(callback)),
             where=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
             milliseconds=round(seconds * 1000),
             path=self.path,
@@ -271,7 +271,10 @@ class Delivery:
             self._finish()
 
     def _finish(self) -> None:
+        """Let those go on who wait for the end, and let go of what an action may have tied into a knot."""
         assert self.ending is not None
+        if self._told:
+            self._callback = self._direct = self._arg = None
         finished, self._finished = self._finished, None
         if finished is None:
             return

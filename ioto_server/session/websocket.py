@@ -178,8 +178,9 @@ class WebSocket(Conversation):
 
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
         """Restart both deadlines, with other lengths in seconds where given (webUpdateDeadline)."""
-        self.keepalive.restart(self._host.clock.now, inactivity, request)
-        self._link.touch()
+        if self.phase == OPEN:
+            self.keepalive.restart(self._clock.now, inactivity, request)
+            self._link.touch()
 
 
 def _bytes(data: bytes | bytearray | memoryview) -> bytes:

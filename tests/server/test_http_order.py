@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 
 import pytest
@@ -282,3 +283,40 @@ async def test_what_http_holds_counts_for_limits_memory_too() -> None:
     assert [client.received()[9:12] for client in clients] == ["", "503", ""]
     assert server.host.memory.total < 100_000
     gate.set()
+
+
+@in_loop
+async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector() -> None:
+    """A full collection looks at every object there is: ten thousand connections must not need one."""
+
+    async def action(web: Web) -> None:
+        def on_event(_ws: WebSocket, _event: Event, _data: object, arg: object) -> None:
+            assert arg is web
+
+        web.on_event(on_event, web)
+        await web.wait()
+
+    server = make_server({"/ws": action})
+
+    async def come_and_go() -> None:
+        client = Client(server)
+        client.get("/nothing")
+        await turns()
+        client.upgrade("/ws")
+        await turns()
+        client.send(frame(TEXT, b"hello") + frame(CLOSE, b""))
+        await turns(10)
+        assert client.transport.closed
+
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await come_and_go()
+        gc.collect()
+        left = {type(one).__name__ for one in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left & {"WebSocket", "HttpConnection", "WebSocketConnection", "Exchange", "Web", "Outbox"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from ioto_server.session import Cause
+from ioto_server.session import Cause, Event, WebSocket
 from ioto_server.websocket import Opcode, frame
 
-from .harness import Connection, Told, in_loop, make_host, result, turns
+from .harness import Connection, Told, capture_logs, in_loop, make_host, result, turns
 
 
 @pytest.mark.parametrize(
@@ -235,3 +237,20 @@ async def test_a_dropped_connection_tells_why() -> None:
     one.ws.drop(Cause.SERVER_STOPPING)
     assert one.link.aborted
     assert one.outcome == ("server stopping", 1006, "", False)
+
+
+@in_loop
+async def test_a_callback_that_held_the_loop_is_named() -> None:
+    def dawdles(_ws: WebSocket, event: Event, _data: object, _arg: object) -> None:
+        if event is Event.MESSAGE:
+            end = asyncio.get_running_loop().time() + 0.11
+            while asyncio.get_running_loop().time() < end:
+                pass
+
+    one = Connection(callback=dawdles)
+    with capture_logs() as lines:
+        one.receive(one.frames("x"), one.close(1000))
+    warning = next(line for line in lines if line["event"] == "callback held the loop")
+    assert warning["callback"].endswith("dawdles")
+    assert "test_closing.py:" in warning["where"]
+    assert warning["milliseconds"] >= 110
