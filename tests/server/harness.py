@@ -103,7 +103,13 @@ class MemoryTransport(asyncio.Transport):
     def _end(self) -> None:
         if (self.aborted or (self.closed and not self._waiting)) and not self.lost:
             self.lost = True
-            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._lose)
+
+    def _lose(self) -> None:
+        protocol = self.protocol
+        # uvloop's transports let go of their protocol, too.
+        del self.protocol
+        protocol.connection_lost(None)
 
 
 class Client:
