@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -32,6 +32,22 @@ GONE: Final = Phase.GONE
 UPGRADED: Final = Phase.UPGRADED
 
 _log = structlog.get_logger("ioto_server.http")
+
+
+class _Room:
+    """The awaitable of a write that has to wait: only who awaits it costs anything."""
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: HttpLife) -> None:
+        self._life = life
+
+    def __await__(self) -> Generator[Any, None, None]:
+        waiter = self._life._waiter()
+        if waiter is None:
+            yield
+        else:
+            yield from waiter
 
 
 class HttpLife(asyncio.BufferedProtocol):
@@ -189,8 +205,12 @@ class HttpLife(asyncio.BufferedProtocol):
 
     def room(self) -> Awaitable[None]:
         """Wait while the transport is full, and for one turn of the loop at least, which is the others'."""
+        return _Room(self) if self._full or self._transport.is_closing() else NEXT_TURN
+
+    def _waiter(self) -> asyncio.Future[None] | None:
+        """What to wait for until the transport has room, or is gone; None where that is so."""
         if self.phase is GONE or not (self._full or self._transport.is_closing()):
-            return NEXT_TURN
+            return None
         future = asyncio.get_running_loop().create_future()
         self._room.append(future)
         return future

@@ -52,6 +52,7 @@ class Delivery:
     __slots__ = (
         "_arg",
         "_asked",
+        "_awaited",
         "_callback",
         "_consumer",
         "_direct",
@@ -72,6 +73,8 @@ class Delivery:
         self.ending: Ending | None = None
         self._host = host
         self._callback: Callback | None = None
+        # Whether the callback is an async one.
+        self._awaited = False
         # The callback again, where it is a plain one and may be called in the midst of reading.
         self._direct: Callback | None = None
         self._arg: Any = None
@@ -93,15 +96,19 @@ class Delivery:
         self._callback = callback
         self._arg = arg
         self._direct = None
-        if _is_async(callback):
+        self._awaited = _is_async(callback)
+        if self._awaited:
             self._consume()
         else:
             while self._inbox:
                 self._call(*self._pop(self._inbox))
             self._inbox = None
             self._direct = callback
-        if self.ending is not None and not self._told:
-            self._tell_end(self.ending)
+        if self.ending is not None:
+            if self._told:
+                self._finish()
+            else:
+                self._tell_end(self.ending)
 
     def _emit(self, event: Event, data: str | bytes | None) -> None:
         """Tell the action, at once where it has a plain callback, else through the inbox."""
@@ -113,7 +120,7 @@ class Delivery:
         self._inbox.push(event, data)
         if self._callback is None:
             self._wake()
-        elif _is_async(self._callback):
+        elif self._awaited:
             self._consume()
         # Else a plain callback is being given what has waited: this is next.
 
@@ -246,7 +253,7 @@ class Delivery:
             waiting.append(future)
         else:
             self._finished = [waiting, future]
-        if self.ending is not None and self._consumer is None and not (self._callback and self._inbox):
+        if self.ending is not None:
             self._finish()
         return future
 
@@ -267,12 +274,16 @@ class Delivery:
             self._emit(Event.CLOSE, ending.reason)
         else:
             self._wake()
-        if self._consumer is None:
-            self._finish()
+        self._finish()
 
     def _finish(self) -> None:
-        """Let those go on who wait for the end, and let go of what an action may have tied into a knot."""
+        """When all was told, let those go on who wait for the end.
+
+        The callback and its argument are let go, too: authors tie them and the WebSocket into a knot.
+        """
         assert self.ending is not None
+        if self._consumer is not None or (self._callback is not None and self._inbox):
+            return
         if self._told:
             self._callback = self._direct = self._arg = None
         finished, self._finished = self._finished, None

@@ -241,7 +241,7 @@ class Lifecycle(Delivery):
             for pong in self._pings.waiting():
                 pong.set_exception(Closed(ending.code, ending.reason))
             self._pings = None
-        self._outbox.wake()
+        self._outbox.end()
         self._tell_end(ending)
 
     def _outcome(self, step: Step, cause: Cause, reason: str) -> Ending:

@@ -12,6 +12,11 @@ from .link import Link
 HIGH_WATER: Final = 65536
 
 
+# Waiting frames shorter than this are joined, so many at once.
+_SMALL: Final = 1024
+_JOINED_AT_ONCE: Final = 64
+
+
 class _Sent:
     """The awaitable of a send that need not wait: no coroutine, no future, one object for all."""
 
@@ -60,7 +65,9 @@ class Outbox:
 
     __slots__ = (
         "_deferred",
+        "_ended",
         "_link",
+        "_loose",
         "_taken",
         "_waiters",
         "corked",
@@ -73,6 +80,7 @@ class Outbox:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._ended = False
         self._waiters: list[asyncio.Future[None]] | None = None
         self._deferred: list[list[bytes]] | None = None
         self._taken = 0
@@ -81,6 +89,7 @@ class Outbox:
         self.writable = True
         # The codec appends to `parts`; whoever called it adds the size to `queued`, then flushes or corks.
         self.parts: list[bytes] = []
+        self._loose = 0
         self.queued = 0
         self.handed = 0
         self.deferred_size = 0
@@ -111,6 +120,7 @@ class Outbox:
             size = self.queued
             if size <= HIGH_WATER:
                 parts, self.parts = self.parts, []
+                self._loose = 0
             else:
                 parts, size = self._take()
             self.queued -= size
@@ -128,11 +138,22 @@ class Outbox:
                 taken += 1
         head = parts[:taken]
         del parts[:taken]
+        self._loose = max(0, self._loose - taken)
         return head, size
+
+    def compact(self) -> None:
+        """Join small frames that will have to wait: each by itself takes many times its bytes in memory."""
+        if len(self.parts) - self._loose < _JOINED_AT_ONCE:
+            return
+        loose = self.parts[self._loose :]
+        if all(len(part) < _SMALL and _frame_size(part) == len(part) for part in loose):
+            self.parts[self._loose :] = [b"".join(loose)]
+        self._loose = len(self.parts)
 
     def drop(self) -> None:
         """Forget every frame that the link does not have yet; what it has ends at a frame's end."""
         self.parts = []
+        self._loose = 0
         self.queued = 0
         self._deferred = None
         self.deferred_size = 0
@@ -177,19 +198,30 @@ class Outbox:
 
     # ---- waiting for room -----------------------------------------------------------------------------
 
-    def room(self) -> Awaitable[None]:
-        """Wait until at most `HIGH_WATER` bytes are unsent; costs nothing when that holds already."""
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until at most `HIGH_WATER` bytes are unsent; one turn of the loop at least.
+
+        An outbox is what a send returns that may have to wait: only who awaits it costs anything.
+        """
+        if self._ended:
+            return
         if self.writable or self.backlog() <= HIGH_WATER:
-            return SENT
+            yield
+            return
         waiter = asyncio.get_running_loop().create_future()
         if self._waiters is None:
             self._waiters = []
         self._waiters.append(waiter)
-        return waiter
+        yield from waiter
 
     def wake(self) -> None:
-        """Let everybody go on who waits for room; at the end of the connection, too."""
+        """Let everybody go on who waits for room."""
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
+
+    def end(self) -> None:
+        """The connection has ended: nobody waits for room any more."""
+        self._ended = True
+        self.wake()

@@ -27,7 +27,8 @@ class Sending(Lifecycle):
         outbox = self._outbox
         if self.phase != OPEN or (not outbox.writable and self._is_too_slow()):
             self._check_open()
-            return SENT
+            # It was dropped: who awaits this is held back until the peer has caught up.
+            return outbox
         size = self._codec.send_message(opcode, payload, outbox.parts)
         self.messages_out += 1
         if outbox.corked and outbox.writable and outbox.queued + size <= HIGH_WATER:
@@ -43,7 +44,7 @@ class Sending(Lifecycle):
         handed = outbox.handed
         self._queued(size)
         if not outbox.writable:
-            return outbox.room()
+            return outbox
         return SENT if outbox.handed == handed else NEXT_TURN
 
     def deliver(self, publication: Publication) -> None:
@@ -70,6 +71,7 @@ class Sending(Lifecycle):
         if outbox.queued > HIGH_WATER:
             outbox.flush()
         if not outbox.writable:
+            outbox.compact()
             self._recount()
 
     def uncork(self) -> None:

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
+_log = structlog.get_logger("ioto_server.websocket")
+
 
 class Corked(Protocol):
     """A connection that gathers what it sends."""
@@ -36,4 +40,8 @@ class Turn:
         """Uncork everybody."""
         corked, self._corked = self._corked, []
         for connection in corked:
-            connection.uncork()
+            try:
+                connection.uncork()
+            except Exception:
+                # A mistake of ours in one connection must not keep what the others have sent.
+                _log.exception("uncorking failed")

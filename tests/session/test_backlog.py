@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -106,7 +107,7 @@ async def test_awaiting_a_send_waits_only_while_much_is_unsent() -> None:
     one.ws.send(bytes(HIGH_WATER - 100))
     one.ws.uncork()
     assert one.ws.backlog <= HIGH_WATER
-    assert one.ws.send("small") is SENT
+    await result(one.ws.send("small"))
     waiting = asyncio.ensure_future(one.ws.send(bytes(60_000)))
     await turns()
     assert not waiting.done()
@@ -259,3 +260,85 @@ async def test_a_callback_that_floods_is_stopped_at_the_limit() -> None:
     one.receive(one.frames("go"))
     assert one.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
     assert one.ws.messages_out < 35
+
+
+# What waiting costs
+
+
+@in_loop
+async def test_small_messages_that_wait_take_little_more_than_their_bytes() -> None:
+    """Each by itself would take ten times as much, and nobody would count it."""
+    one = Connection(callback=Told([]))
+    one.link.room = 0
+    one.ws.send(b"first")
+    await turns()
+    for number in range(10_000):
+        one.ws.send(b"%d" % number)
+    parts = one.ws._outbox.parts
+    assert sum(map(sys.getsizeof, parts)) + sys.getsizeof(parts) < 2 * one.ws.backlog
+    one.link.take()
+    assert [data for _, data in one.seen()] == [b"first", *(b"%d" % number for number in range(10_000))]
+
+
+@in_loop
+async def test_small_and_large_messages_that_wait_keep_their_order_and_their_frames() -> None:
+    one = Connection(make_host(limits={"maxBacklog": "unlimited", "maxFrame": 40_000}), callback=Told([]))
+    one.link.room = 0
+    sent = [bytes([number % 256]) * (100_000 if number % 97 == 0 else number % 50) for number in range(1000)]
+    for message in sent:
+        one.ws.send(message)
+    for _ in range(100):
+        one.link.take(12_345)
+    one.link.take()
+    assert [data for _, data in one.seen()] == sent
+
+
+@in_loop
+async def test_the_close_of_a_slow_consumer_comes_between_frames_whatever_waited() -> None:
+    one = Connection(make_host(limits={"maxBacklog": 5000}), callback=Told([]))
+    one.link.room = 100
+    while one.ws.backlog <= 5000:
+        one.ws.send(bytes(3))
+        one.ws.uncork()
+    with pytest.raises(Closed):
+        one.ws.send(bytes(3))
+    one.link.take()
+    *messages, close = one.seen()
+    assert close == ("close", 1008, "Slow consumer")
+    assert set(messages) == {("message", bytes(3))}
+
+
+@in_loop
+async def test_who_does_not_await_a_send_has_nothing_kept_for_it() -> None:
+    one = stuck()
+    send(one, 1000)
+    for _ in range(100):
+        one.ws.send("not awaited")
+    assert one.ws._outbox._waiters is None
+
+
+@in_loop
+async def test_who_awaits_what_is_dropped_is_held_back() -> None:
+    """An action that sends as fast as it can to a peer that does not read must not hold the loop."""
+    one = stuck(drop_when_slow=True)
+
+    async def floods() -> None:
+        while True:
+            await one.ws.send(bytes(1000))
+
+    flooding = asyncio.ensure_future(floods())
+    await turns(100)
+    assert not flooding.done()
+    assert one.ws.dropped < 100
+    flooding.cancel()
+
+
+@in_loop
+async def test_a_send_that_ends_the_connection_does_not_wait_for_it() -> None:
+    """Over limits.memory by this very message: nobody would ever say that there is room again."""
+    one = Connection(make_host(limits={"memory": 50_000}), callback=Told([]))
+    one.link.room = 1000
+    sending = asyncio.ensure_future(one.ws.send(bytes(100_000)))
+    await result(sending)
+    assert one.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
+    await result(one.ws._outbox)

@@ -477,3 +477,36 @@ async def test_pieces_come_as_partial_messages() -> None:
         (Event.MESSAGE, b"three"),
     ]
     assert one.ws.messages_in == 1
+
+
+@in_loop
+async def test_a_callback_set_late_that_fails_is_told_of_its_end() -> None:
+    """The end comes about while it is still being given what had waited."""
+    told: list[Event] = []
+
+    def fails(_ws: WebSocket, event: Event, data: Any, _arg: object) -> None:
+        told.append(event)
+        if data == "bad":
+            raise KeyError("nothing there")
+
+    one = Connection()
+    one.receive(one.frames("good", "bad", "never"))
+    waited = one.ws.closed()
+    one.ws.on_event(fails)
+    assert told == [Event.OPEN, Event.MESSAGE, Event.MESSAGE, Event.ERROR, Event.CLOSE]
+    assert await result(waited) == -1
+
+
+@in_loop
+async def test_a_callback_set_late_that_closes_hears_the_end() -> None:
+    told: list[Event] = []
+
+    def closes(ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        told.append(event)
+        ws.send_close()
+
+    one = Connection()
+    one.receive(one.frames("read ahead"), one.close(1000))
+    one.ws.on_event(closes)
+    assert told == [Event.OPEN, Event.MESSAGE, Event.CLOSE]
+    assert await result(one.ws.closed()) == 0
