@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
 
 from ioto_server.client import Opening, Response
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ioto_server.config import Config
 
     from .server import Server
+
+# Seconds of the test's clock for an action to end, where timeouts.close is not shorter.
+_LONGEST: Final = 60.0
 
 Query = str | Mapping[str, str]
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -224,7 +227,7 @@ class Client:
         if not task.done() and is_asleep(task):
             # It will not notice before it wakes. The server gives it `timeouts.close`, then cancels it.
             where = self._connection.where()
-            engine.advance(self.host.config.timeouts.close + 1)
+            engine.advance(min(self.host.config.timeouts.close, _LONGEST) + 1)
             if task.cancelled():
                 warnings.warn(
                     f"The client had gone, the action slept for timeouts.close, and was cancelled; {where}",

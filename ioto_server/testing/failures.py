@@ -86,6 +86,8 @@ def _frames(task: asyncio.Task[object]) -> Iterator[FrameType]:
     """The frames of a suspended task, the outermost first: `Task.get_stack` gives only that one."""
     waiting: object = task.get_coro()
     while waiting is not None:
+        # The session's own coroutine around an action's has no frame.
+        waiting = getattr(waiting, "_action", waiting)
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
         if isinstance(frame, FrameType):
             yield frame

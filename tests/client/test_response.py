@@ -106,6 +106,7 @@ def test_answers_without_a_body(method: str, data: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunked body"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n", "more than 100"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 1000, "head of the answer is over"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 1000 + b"\r\n\r\n", "head of the answer is over"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b"x" * 1001, "body of the answer is over"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001, "body of the answer is over"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", "body is over"),

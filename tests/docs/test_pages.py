@@ -175,3 +175,23 @@ def test_plain_answers(actions: Server) -> None:
     answer = actions.get("/api/echo", query={"name": "Ada"})
     assert (answer.text, answer.headers.get("cache-control")) == ("Hello, Ada", "no-store")
     assert actions.get("/ws/loop").status == 426
+
+
+def test_forms_cookies_and_json(actions: Server) -> None:
+    boundary = "b"
+    body = (
+        f"--{boundary}\r\nContent-Disposition: form-data; name=name\r\n\r\nAda\r\n"
+        f"--{boundary}\r\nContent-Disposition: form-data; name=photo; filename=a.png\r\n\r\n12345\r\n"
+        f"--{boundary}--\r\n"
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    answer = actions.request("POST", "/api/form", headers=headers, body=body)
+    assert answer.text == "Thank you, Ada; you were here never"
+    cookie = answer.headers.get("set-cookie") or ""
+    assert cookie.startswith("sent=5; ")
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie.partition(";")[0]}
+    answer = actions.request("POST", "/api/form", headers=headers, body="name=Bob")
+    assert answer.text == "Thank you, Bob; you were here 5"
+    assert actions.request("POST", "/api/form", body="x").status == 415
+    assert actions.request("POST", "/api/json", json={"b": 1, "a": 2}).json() == {"keys": ["a", "b"]}
+    assert actions.request("POST", "/api/json", body="{").status == 400

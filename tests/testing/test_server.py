@@ -92,6 +92,7 @@ def test_servers_know_nothing_of_each_other() -> None:
         here.send("for one")
         assert here.receive() == "for one"
         assert there.messages == ()
+        assert [[line["event"] for line in server.log] for server in (one, other)] == [["websocket open"]] * 2
 
 
 def test_plain_http() -> None:
