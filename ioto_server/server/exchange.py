@@ -47,6 +47,7 @@ class Exchange:
         "done",
         "keep_alive",
         "request",
+        "streaming",
         "task",
     )
 
@@ -56,6 +57,8 @@ class Exchange:
         self.body_ended = False
         # Bytes of the body that have arrived and were not read yet.
         self.body_waiting = 0
+        # The answer is a stream of events.
+        self.streaming = False
         # The answer is complete, or can no longer be sent.
         self.done = False
         self.task: asyncio.Task[Any] | None = None
@@ -198,6 +201,15 @@ class Exchange:
     def _cut_off(self) -> None:
         _log.warning("slow consumer", path=self.request.path, status=self._status)
         self.abandon()
+
+    def stream(self) -> None:
+        """The answer that was begun is a stream of events: it has the timeouts of a WebSocket."""
+        self.streaming = True
+        self._connection.stream()
+
+    def update_deadline(self, inactivity: float | None, request: float | None) -> None:
+        """Restart both deadlines, with other lengths in seconds where given."""
+        self._connection.update_deadline(inactivity, request)
 
     def end(self) -> None:
         """The answer is complete."""

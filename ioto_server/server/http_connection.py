@@ -155,7 +155,7 @@ class HttpConnection(HttpLife):
         )
         self._step(Step.HEADER_READ)
         self._exchange = Exchange(self, request, keep_alive)
-        self._set_deadline(300.0 if config.timeouts.request is None else config.timeouts.request)
+        self.begin_request()
         self._server.handle(self, self._exchange)
 
     def _broken(self, error: HttpError) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from ioto_server.http import HttpError, RequestParser, encode_head
+from ioto_server.http import HttpError, RequestParser, encode_comment, encode_head
 from ioto_server.session import NEXT_TURN, Cause
 
 from .peer import Peer
@@ -60,10 +60,12 @@ class HttpLife(asyncio.BufferedProtocol):
         "_exchange",
         "_full",
         "_handed",
+        "_inactivity",
         "_last_io",
         "_local",
         "_parser",
         "_paused",
+        "_request_time",
         "_requests",
         "_room",
         "_server",
@@ -94,6 +96,8 @@ class HttpLife(asyncio.BufferedProtocol):
         self._handed = 0
         self._taken = 0
         self._room: list[asyncio.Future[None]] = []
+        # Of the request that is being answered, in seconds.
+        self._inactivity = self._request_time = inf
         self._last_io = server.wheel.now
         self._deadline = server.wheel.now + server.config.timeouts.parse
         self._transport: asyncio.Transport
@@ -122,14 +126,46 @@ class HttpLife(asyncio.BufferedProtocol):
     def _next_at(self) -> float:
         if self.phase is GONE:
             return inf
-        if self.phase is REQUEST and self._awaits_client():
-            return min(self._deadline, self._last_io + self._server.config.timeouts.inactivity)
+        if self.phase is REQUEST:
+            inactive_at = self._last_io + self._inactivity if self._awaits_client() else inf
+            return min(self._deadline, inactive_at, self._comment_at())
         return self._deadline
 
     def _awaits_client(self) -> bool:
-        """Whether it is the client who keeps this request from going on."""
+        """Whether it is the client who keeps this request from going on; of a stream, whoever it is."""
         exchange = self._exchange
-        return self._full or (exchange is not None and (exchange.wants_body or exchange.done))
+        return self._full or (
+            exchange is not None and (exchange.wants_body or exchange.done or exchange.streaming)
+        )
+
+    def _comment_at(self) -> float:
+        """When a stream of events has been silent for so long that a comment is due, as a ping would be."""
+        exchange = self._exchange
+        if exchange is None or not exchange.streaming or exchange.done or self._full:
+            return inf
+        return self._last_io + self._server.config.web_sockets.ping
+
+    def begin_request(self) -> None:
+        """The deadlines of a request begin to run."""
+        timeouts = self._server.config.timeouts
+        self._inactivity = timeouts.inactivity
+        self._request_time = 300.0 if timeouts.request is None else timeouts.request
+        self._set_deadline(self._request_time)
+
+    def stream(self) -> None:
+        """The answer is a stream of events: it has no request timeout but one that was set (SPEC 8)."""
+        if self._server.config.timeouts.request is None:
+            self._deadline = inf
+        self._arm()
+
+    def update_deadline(self, inactivity: float | None, request: float | None) -> None:
+        """Restart the deadlines of the request, with other lengths in seconds where given."""
+        if inactivity is not None:
+            self._inactivity = inactivity
+        if request is not None:
+            self._request_time = request
+        self._last_io = self._server.wheel.now
+        self._set_deadline(self._request_time)
 
     def expire(self, now: float) -> float:
         """A deadline may have come."""
@@ -144,7 +180,7 @@ class HttpLife(asyncio.BufferedProtocol):
         if self.phase is HEADER:
             self._refuse(_LATE_HEADER)
         elif self.phase is REQUEST:
-            self._time_is_up("request" if now >= self._deadline else "inactivity")
+            self._request_expires(now)
         elif self.phase is SHUT:
             self.abort()
         else:
@@ -157,11 +193,23 @@ class HttpLife(asyncio.BufferedProtocol):
         before, self._taken = self._taken, taken
         return taken > before
 
-    def _time_is_up(self, name: str) -> None:
-        """A request has taken too long: say who was late, if anything can still be said."""
+    def _request_expires(self, now: float) -> None:
         exchange = self._exchange
         assert exchange is not None
-        if exchange.answered:
+        if now >= self._deadline:
+            self._time_is_up(exchange, "request")
+        elif now >= self._last_io + self._inactivity and self._awaits_client():
+            self._time_is_up(exchange, "inactivity")
+        else:
+            exchange.write(encode_comment())
+
+    def _time_is_up(self, exchange: Exchange, name: str) -> None:
+        """A request has taken too long: say who was late, if anything can still be said."""
+        if exchange.streaming and not self._full:
+            # What was sent is whole, and the client will come back for more.
+            exchange.keep_alive = False
+            exchange.end()
+        elif exchange.answered:
             exchange.abandon()
             self.abort()
         elif not exchange.body_ended:
@@ -257,9 +305,15 @@ class HttpLife(asyncio.BufferedProtocol):
         self._arm()
 
     def stop(self, _code: int, _reason: str) -> None:
-        """The server stops: a connection without a request ends now, a busy one after its answer."""
-        if self._exchange is not None:
-            self._exchange.keep_alive = False
+        """The server stops: a connection without a request ends now, a busy one after its answer.
+
+        A stream of events never ends by itself: its client comes back to whoever serves then.
+        """
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.keep_alive = False
+            if exchange.streaming:
+                exchange.end()
         elif not self._parser.started:
             self._leave(Step.END_OF_STREAM)
 

@@ -26,6 +26,10 @@ class Exchange(Protocol):
         """Whether the head of an answer has been sent."""
 
     @property
+    def streaming(self) -> bool:
+        """Whether the answer is a stream of events."""
+
+    @property
     def done(self) -> bool:
         """Whether the answer is complete, or can no longer be sent."""
 
@@ -37,6 +41,12 @@ class Exchange(Protocol):
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the answer's body; awaiting waits while much is unsent."""
+
+    def stream(self) -> None:
+        """The answer that was begun is a stream of events: it has the timeouts of a WebSocket."""
+
+    def update_deadline(self, inactivity: float | None, request: float | None) -> None:
+        """Restart both deadlines, with other lengths in seconds where given."""
 
     def end(self) -> None:
         """The answer is complete."""

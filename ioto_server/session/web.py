@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from ioto_server.http import Headers, HttpError, Request, encode_head, parse_cookies, set_cookie
-from ioto_server.http.headers import check_field
+from ioto_server.http import HttpError, Request, encode_head
 from ioto_server.websocket import Deflate, Protocol
 from ioto_server.websocket.handshake import accept_key, offered_protocols
 
 from .action import Action
-from .bodies import read_form
+from .answer import Answer, check_own_field
 from .delivery import Callback
-from .ending import NO_CLOSE
 from .errors import Closed
-from .kept import pack, unpack
-from .outbox import SENT
+from .kept import pack
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
-    from ioto_server.http.forms import Form
-
     from .exchange import Exchange
     from .host import Host
 
 _log = structlog.get_logger("ioto_server.action")
-
-# A plain answer is held back up to this many bytes, so that most leave with a Content-Length.
-_HELD_BACK: Final = 65536
 
 # What a WebSocket-only action answers to a plain request (RFC 9110, 15.5.22; RFC 6455, 4.2.2).
 _UPGRADE_REQUIRED: Final = (
@@ -42,29 +32,6 @@ _UPGRADE_REQUIRED: Final = (
     ("Connection", "Upgrade"),
     ("Sec-WebSocket-Version", "13"),
 )
-
-
-# What frames an answer or makes up the handshake is the server's: beside ours, a second one would let two
-# readers disagree about where the answer ends (RFC 9112, 11.2).
-_OURS: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "date",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-protocol",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
-
-
-def check_own_field(name: str, value: str) -> None:
-    """Raise ValueError for a header field that an action cannot send."""
-    check_field(name, value)
-    if name.lower() in _OURS:
-        raise ValueError(f"The header field {name} is the server's own: leave it out")
 
 
 class Upgrade:
@@ -79,31 +46,14 @@ class Upgrade:
         self.compression = compression
 
 
-class Web:
+class Web(Answer):
     """One request, as an action sees it.
 
     A WebSocket opens (the 101 is sent, then OPEN follows) at `accept()`, `wait()` or the first use of
     `websocket`. Until then, `error()` or `write()` refuse it with a plain HTTP answer.
     """
 
-    __slots__ = (
-        "_answer",
-        "_callback",
-        "_ended",
-        "_exchange",
-        "_form",
-        "_headers",
-        "_request",
-        "_status",
-        "_upgrade",
-        "_websocket",
-        "action",
-        "data",
-        "host",
-        "path_rest",
-        "peer",
-        "tls",
-    )
+    __slots__ = ("_callback", "_ended", "_upgrade", "_websocket")
 
     def __init__(
         self,
@@ -119,124 +69,18 @@ class Web:
         ended: Callable[[], None],
     ) -> None:
         """Made by the server for each request; authors never make one. `ended` is called when all is over."""
-        # Packed into a string once it has become a WebSocket.
-        self._request: Request | str = request
-        self.host = host
-        self.action = action
-        self.path_rest = path_rest
-        self.peer = peer
-        self.tls = tls
-        self.data: Any = None
+        super().__init__(request, host, action, exchange, path_rest, peer, tls)
         self._ended = ended
-        # None once the request has become a WebSocket: HTTP is over then, and nothing of it is kept.
-        self._exchange: Exchange | None = exchange
         self._upgrade = upgrade
         self._websocket: WebSocket | None = None
         self._callback: tuple[Callback, Any] | None = None
-        self._status = 200
-        self._headers: list[tuple[str, str]] | None = None
-        self._answer: list[bytes] | None = None
-        self._form: Form | None = None
 
-    # ---- the request ----------------------------------------------------------------------------------
-
-    @property
-    def request(self) -> Request:
-        """The request. Of an open WebSocket it is put together anew each time: keep what you need often."""
-        request = self._request
-        return unpack(request) if isinstance(request, str) else request
-
-    @property
-    def method(self) -> str:
-        """The request's method, such as `GET`."""
-        return self.request.method
-
-    @property
-    def path(self) -> str:
-        """The path, decoded once; `path_rest` is what follows the action's prefix."""
-        return self.request.path
-
-    @property
-    def query(self) -> str:
-        """What follows the `?`, as it came."""
-        return self.request.query
-
-    @property
-    def headers(self) -> Headers:
-        """The request's header fields."""
-        return self.request.headers
-
-    def param(self, name: str, default: str | None = None) -> str | None:
-        """The first value of a query parameter, decoded; `default` where it is absent."""
-        for key, value in parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000):
-            if key == name:
-                return value
-        return default
+    # ---- the WebSocket --------------------------------------------------------------------------------
 
     @property
     def upgrade(self) -> bool:
         """Whether the client asks for a WebSocket."""
         return self._upgrade is not None or self._websocket is not None
-
-    async def read(self) -> bytes:
-        """The request's whole body, at most `limits.body` bytes."""
-        exchange = self._http("read()")
-        pieces = []
-        while piece := await exchange.read():
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def read_json(self) -> Any:
-        """The request's body as JSON; raises HttpError 400 where it is none: let it through."""
-        try:
-            return json.loads(await self.read())
-        except (ValueError, RecursionError) as error:
-            raise HttpError(400, f"The body is not JSON ({error}): send a JSON text") from None
-
-    async def form(self) -> Form:
-        """The form in the request's body, with its files, which are removed when the action has returned.
-
-        Raises HttpError 415 for a body that is no form, 400 for a broken one, 413 for one over
-        `limits.body` (its fields) or `limits.upload` (the whole): let it through, it is answered.
-        """
-        form = await read_form(self.request, self._http("form()"), self.host.config)
-        self._form = form
-        return form
-
-    @property
-    def cookies(self) -> dict[str, str]:
-        """The cookies that the client has sent."""
-        return parse_cookies(self.headers.get("cookie"))
-
-    def set_cookie(
-        self,
-        name: str,
-        value: str,
-        *,
-        max_age: int | None = None,
-        path: str = "/",
-        domain: str | None = None,
-        secure: bool | None = None,
-        http_only: bool = True,
-        same_site: Literal["Strict", "Lax", "None"] = "Lax",
-    ) -> None:
-        """Have the client keep a cookie, by the answer or the 101; `max_age` is in seconds, 0 removes it.
-
-        `secure` is true over TLS unless said otherwise. Raises ValueError for what no cookie can hold.
-        """
-        field = set_cookie(
-            name,
-            value,
-            max_age=max_age,
-            path=path,
-            domain=domain,
-            secure=self.tls is not None if secure is None else secure,
-            http_only=http_only,
-            same_site=same_site,
-        )
-        self.set_header("Set-Cookie", field)
-
-    # ---- the WebSocket --------------------------------------------------------------------------------
 
     @property
     def websocket(self) -> WebSocket:
@@ -357,6 +201,8 @@ class Web:
         websocket.discard_unasked()
         return websocket.closed()
 
+    # ---- either ---------------------------------------------------------------------------------------
+
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
         """Restart the inactivity and request timeouts (webUpdateDeadline), with new seconds if given.
 
@@ -367,87 +213,17 @@ class Web:
                 raise ValueError(
                     f"update_deadline({name}={value!r}): give seconds greater than 0, or math.inf"
                 )
-        self.websocket.update_deadline(inactivity, request)
-
-    # ---- a plain answer -------------------------------------------------------------------------------
-
-    def status(self, status: int) -> None:
-        """Set the status of the answer, 200 if never called; raises ValueError unless it is 200 to 599."""
-        if not 200 <= status <= 599:
-            raise ValueError(f"status({status!r}): an answer has a status of 200 to 599")
-        self._status = status
-
-    def set_header(self, name: str, value: str) -> None:
-        """Add a header field to the answer, or to the 101.
-
-        Raises ValueError for what is no header field, or one that the server itself is answerable for.
-        """
-        check_own_field(name, value)
-        if self._headers is None:
-            self._headers = []
-        self._headers.append((name, value))
-
-    def write(self, data: str | bytes) -> Awaitable[None]:
-        """Write a piece of the answer's body, text as UTF-8; awaiting waits while much is unsent.
-
-        Raises `Closed` once the client is gone or the answer is complete.
-        """
-        exchange = self._http("write()")
-        piece = data.encode() if isinstance(data, str) else data
-        if exchange.answered:
-            return exchange.write(piece)
-        if self._answer is None:
-            self._answer = []
-        self._answer.append(piece)
-        if sum(map(len, self._answer)) <= _HELD_BACK:
-            return SENT
-        answer, self._answer = self._answer, None
-        exchange.start(self._status, self._headers or (), None)
-        return exchange.write(b"".join(answer))
-
-    def write_json(self, value: object) -> Awaitable[None]:
-        """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
-        self.set_header("Content-Type", "application/json")
-        return self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
-
-    def error(self, status: int, text: str) -> None:
-        """Answer with an error status and one line of text, instead of whatever was written so far."""
-        exchange = self._http("error()")
-        if exchange.answered:
-            raise RuntimeError(
-                "error() was called after a part of the answer was sent: it is too late to refuse"
-            )
-        self._answer = None
-        body = text.encode() + b"\n"
-        headers = [*(self._headers or ()), ("Content-Type", "text/plain; charset=utf-8")]
-        exchange.start(status, headers, len(body))
-        exchange.write(body)
-        exchange.end()
+        if self.upgrade:
+            self.websocket.update_deadline(inactivity, request)
+        else:
+            self._http("update_deadline()").update_deadline(inactivity, request)
 
     def finalize(self) -> None:
         """Complete the answer, or begin to close the WebSocket with 1000 (webFinalize); may come twice."""
-        exchange = self._exchange
         if self._websocket is not None:
             self._websocket.send_close()
-        elif exchange is not None and not exchange.done:
-            if not exchange.answered:
-                body = b"".join(self._answer or ())
-                status = self._status if body or self._status != 200 else 204
-                exchange.start(status, self._headers or (), len(body))
-                if body:
-                    exchange.write(body)
-            exchange.end()
-
-    def _http(self, what: str) -> Exchange:
-        """The exchange, for what only HTTP has. Raises Closed where it is over."""
-        exchange = self._exchange
-        if exchange is None:
-            raise RuntimeError(
-                f"{what} belongs to HTTP, and this request is a WebSocket by now: use web.websocket"
-            )
-        if exchange.done:
-            raise Closed(NO_CLOSE, "the client is gone, or was answered already")
-        return exchange
+        else:
+            self._complete_answer()
 
     # ---- what the runner calls ------------------------------------------------------------------------
 

@@ -1,0 +1,134 @@
+"""What a client asks of an action: the request, its body, its cookies, its form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from ioto_server.http import Headers, HttpError, Request, parse_cookies
+
+from .action import Action
+from .bodies import read_form
+from .ending import NO_CLOSE
+from .errors import Closed
+from .kept import unpack
+
+if TYPE_CHECKING:
+    from ioto_server.http.forms import Form
+
+    from .exchange import Exchange
+    from .host import Host
+
+
+class Asked:
+    """The reading side of a `Web`."""
+
+    __slots__ = (
+        "_exchange",
+        "_form",
+        "_request",
+        "action",
+        "data",
+        "host",
+        "path_rest",
+        "peer",
+        "tls",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        host: Host,
+        action: Action,
+        exchange: Exchange,
+        path_rest: str,
+        peer: str,
+        tls: Mapping[str, Any] | None,
+    ) -> None:
+        # Packed into a string once it has become a WebSocket.
+        self._request: Request | str = request
+        self.host = host
+        self.action = action
+        self.path_rest = path_rest
+        self.peer = peer
+        self.tls = tls
+        self.data: Any = None
+        # None once the request has become a WebSocket: HTTP is over then, and nothing of it is kept.
+        self._exchange: Exchange | None = exchange
+        self._form: Form | None = None
+
+    @property
+    def request(self) -> Request:
+        """The request. Of an open WebSocket it is put together anew each time: keep what you need often."""
+        request = self._request
+        return unpack(request) if isinstance(request, str) else request
+
+    @property
+    def method(self) -> str:
+        """The request's method, such as `GET`."""
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """The path, decoded once; `path_rest` is what follows the action's prefix."""
+        return self.request.path
+
+    @property
+    def query(self) -> str:
+        """What follows the `?`, as it came."""
+        return self.request.query
+
+    @property
+    def headers(self) -> Headers:
+        """The request's header fields."""
+        return self.request.headers
+
+    def param(self, name: str, default: str | None = None) -> str | None:
+        """The first value of a query parameter, decoded; `default` where it is absent."""
+        for key, value in parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000):
+            if key == name:
+                return value
+        return default
+
+    async def read(self) -> bytes:
+        """The request's whole body, at most `limits.body` bytes."""
+        exchange = self._http("read()")
+        pieces = []
+        while piece := await exchange.read():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def read_json(self) -> Any:
+        """The request's body as JSON; raises HttpError 400 where it is none: let it through."""
+        try:
+            return json.loads(await self.read())
+        except (ValueError, RecursionError) as error:
+            raise HttpError(400, f"The body is not JSON ({error}): send a JSON text") from None
+
+    async def form(self) -> Form:
+        """The form in the request's body, with its files, which are removed when the action has returned.
+
+        Raises HttpError 415 for a body that is no form, 400 for a broken one, 413 for one over
+        `limits.body` (its fields) or `limits.upload` (the whole): let it through, it is answered.
+        """
+        form = await read_form(self.request, self._http("form()"), self.host.config)
+        self._form = form
+        return form
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the client has sent."""
+        return parse_cookies(self.headers.get("cookie"))
+
+    def _http(self, what: str) -> Exchange:
+        """The exchange, for what only HTTP has. Raises Closed where it is over."""
+        exchange = self._exchange
+        if exchange is None:
+            raise RuntimeError(
+                f"{what} belongs to HTTP, and this request is a WebSocket by now: use web.websocket"
+            )
+        if exchange.done:
+            raise Closed(NO_CLOSE, "the client is gone, or was answered already")
+        return exchange
