@@ -51,8 +51,11 @@ def connect(
 
 
 @contextmanager
-def server(answer: bytes, *, then_close: bool = True) -> Iterator[str]:
-    """A server that answers one client's handshake with these bytes; `{accept}` is what its key asks for."""
+def server(answer: bytes, *, then_close: bool = True, asked: threading.Event | None = None) -> Iterator[str]:
+    """A server that answers one client's handshake with these bytes; `{accept}` is what its key asks for.
+
+    `asked` is set when the handshake has come.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -61,6 +64,8 @@ def server(answer: bytes, *, then_close: bool = True) -> Iterator[str]:
                 head = b""
                 while b"\r\n\r\n" not in head:
                     head += client.recv(65536)
+                if asked is not None:
+                    asked.set()
                 key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0].decode()
                 client.sendall(answer.replace(b"{accept}", accept_for(key).encode()))
                 if not then_close:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.cli.terminal import Terminal
+from tests.cli.test_connect_pipe import SWITCHED, server
 from tests.conftest import StartDaemon
-from tests.support.daemon import Daemon
+from tests.support.daemon import DEADLINE, Daemon
 
 TIME = r"\d\d:\d\d:\d\d\.\d{3}"
 
@@ -117,9 +119,36 @@ def test_ctrl_c_closes_in_order(daemon: Daemon, echo: str, tmp_path: Path) -> No
     with Terminal("connect", echo, cwd=tmp_path) as terminal:
         terminal.expect("Connected")
         terminal.expect("> ")
+        terminal.type("x")
+        terminal.expect("x")
         terminal.type("\x03")
         terminal.expect("x closed: 1000 normal closure")
         assert terminal.wait() == 0
+        assert terminal.is_as_before
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_server(tmp_path: Path) -> None:
+    with server(SWITCHED, then_close=False) as url, Terminal("connect", url, cwd=tmp_path) as terminal:
+        terminal.expect("> ")
+        # Python's `input` may miss a signal that comes before it has begun to wait: an echo says that it has.
+        terminal.type("x")
+        terminal.expect("x")
+        terminal.type("\x03")
+        terminal.expect("\n")
+        terminal.type("\x03")
+        assert terminal.wait() == 1
+        assert terminal.is_as_before
+
+
+def test_ctrl_c_while_the_server_does_not_answer(tmp_path: Path) -> None:
+    asked = threading.Event()
+    with (
+        server(b"HTTP/1.1 101", then_close=False, asked=asked) as url,
+        Terminal("connect", url, cwd=tmp_path) as terminal,
+    ):
+        assert asked.wait(DEADLINE)
+        terminal.type("\x03")
+        assert terminal.wait() == 1
         assert terminal.is_as_before
 
 

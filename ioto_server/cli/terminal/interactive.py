@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ioto_server.websocket import Received
 
@@ -22,6 +22,9 @@ from .text import closed, for_terminal, visible
 from .typed import CommandError, Help, Message, Ping, parse
 
 Result = TypeVar("Result")
+
+# Seconds until a signal that has not ended the reading of a line is sent again.
+_AGAIN: Final = 0.05
 
 
 class _Interrupted(Exception):
@@ -42,35 +45,77 @@ def run(target: Target, look: Look, opened: Callable[[Link, Screen], None]) -> b
 
     `opened` shows what was agreed. Raises ConnectError or Refused when no WebSocket comes about.
     """
-    with _Loop() as loop, History() as history:
+    typing = _Typing()
+    with typing.interruptible(), _Loop() as loop, History() as history:
         link = loop.call(Link.open(target))
-        session = _Session(loop, link, history, look)
+        session = _Session(loop, link, typing, history, look)
         opened(link, session.screen)
-        with session.interruptible():
-            ended = loop.begin(session.receive())
-            try:
-                session.read_lines()
-                ended.result()
-            except BaseException:
-                loop.call_soon(link.abort)
-                raise
+        ended = loop.begin(session.receive())
+        try:
+            session.read_lines()
+            ended.result()
+        except BaseException:
+            loop.call_soon(link.abort)
+            raise
     assert link.end is not None
     return link.end.orderly
+
+
+class _Typing:
+    """The line that the main thread reads, and the one way to end the reading from another thread.
+
+    `input` returns for a signal only. The handler has to outlive every thread that sends one.
+    """
+
+    def __init__(self) -> None:
+        self.is_going_on = False
+        self.is_over = False
+        self._main = threading.get_ident()
+
+    def read(self) -> str:
+        """Read a line; raises _Interrupted when `end` is called before it is entered."""
+        self.is_going_on = True
+        try:
+            if self.is_over:
+                raise _Interrupted
+            return input(PROMPT)
+        finally:
+            self.is_going_on = False
+
+    async def end(self) -> None:
+        """Let no more be read: nothing can be sent any more."""
+        self.is_over = True
+        while self.is_going_on:
+            # Once may not do: the signal may come when `input` has not begun to wait yet.
+            signal.pthread_kill(self._main, signal.SIGUSR1)
+            await asyncio.sleep(_AGAIN)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Have SIGUSR1 end the reading."""
+
+        def stop_reading(_signal: int, _frame: FrameType | None) -> None:
+            if self.is_going_on:
+                raise _Interrupted
+
+        before = signal.signal(signal.SIGUSR1, stop_reading)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGUSR1, before)
 
 
 class _Session:
     """One connection and the person who talks over it."""
 
-    def __init__(self, loop: _Loop, link: Link, history: History, look: Look) -> None:
-        self.screen = Screen(typing=lambda: history.typed if self._is_reading else None)
+    def __init__(self, loop: _Loop, link: Link, typing: _Typing, history: History, look: Look) -> None:
+        self.screen = Screen(typing=lambda: history.typed if typing.is_going_on else None)
         self._loop = loop
         self._link = link
         self._history = history
         self._look = look
-        self._main = threading.get_ident()
+        self._typing = typing
         self._pings: dict[bytes, float] = {}
-        self._ended = False
-        self._is_reading = False
 
     # ---- in the thread of the connection --------------------------------------------------------------
 
@@ -84,8 +129,7 @@ class _Session:
             text = closed(end.code, end.reason) + (f"; {end.error}" if end.error else "")
             self.screen.show("x", text, "grey" if end.orderly else "red")
         finally:
-            self._ended = True
-            signal.pthread_kill(self._main, signal.SIGUSR1)
+            await self._typing.end()
 
     def _show(self, incoming: Incoming) -> None:
         screen = self.screen
@@ -106,22 +150,13 @@ class _Session:
     def read_lines(self) -> None:
         """Do what is typed, until the end; Ctrl-D and Ctrl-C close in order."""
         try:
-            while not self._ended and not self._link.closing:
-                self._do(self._read())
+            while not self._typing.is_over and not self._link.closing:
+                self._do(self._typing.read())
         except (EOFError, KeyboardInterrupt):
             self.screen.say("")
             self._loop.call(self._link.close())
         except _Interrupted:
             self.screen.wipe()
-
-    def _read(self) -> str:
-        self._is_reading = True
-        try:
-            if self._ended:
-                raise _Interrupted
-            return input(PROMPT)
-        finally:
-            self._is_reading = False
 
     def _do(self, line: str) -> None:
         if not line:
@@ -143,20 +178,6 @@ class _Session:
             screen.say(shown)
         elif shown:
             screen.show(screen.went, visible(shown), "cyan")
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Have SIGUSR1 end the reading of a line: `input` has no other way out."""
-
-        def stop_reading(_signal: int, _frame: FrameType | None) -> None:
-            if self._is_reading:
-                raise _Interrupted
-
-        before = signal.signal(signal.SIGUSR1, stop_reading)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGUSR1, before)
 
 
 class _Loop:
