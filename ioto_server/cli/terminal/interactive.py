@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -23,7 +24,7 @@ from .typed import CommandError, Help, Message, Ping, parse
 
 Result = TypeVar("Result")
 
-# Seconds until a signal that has not ended the reading of a line is sent again.
+# Seconds until a signal that has not ended the reading is sent again.
 _AGAIN: Final = 0.05
 
 
@@ -50,6 +51,7 @@ def run(target: Target, look: Look, opened: Callable[[Link, Screen], None]) -> b
         link = loop.call(Link.open(target))
         session = _Session(loop, link, typing, history, look)
         opened(link, session.screen)
+        loop.begin(typing.watch())
         ended = loop.begin(session.receive())
         try:
             session.read_lines()
@@ -62,15 +64,19 @@ def run(target: Target, look: Look, opened: Callable[[Link, Screen], None]) -> b
 
 
 class _Typing:
-    """The line that the main thread reads, and the one way to end the reading from another thread.
+    """The line that the main thread reads, and how the reading is ended: by Ctrl-C, or by another thread.
 
-    `input` returns for a signal only. The handler has to outlive every thread that sends one.
+    `input` ends for a signal only, and misses one that comes just before it waits (as when a key is pressed
+    while the one before is shown). So the thread of the connection sends SIGUSR1 until it has ended.
     """
 
     def __init__(self) -> None:
         self.is_going_on = False
         self.is_over = False
         self._main = threading.get_ident()
+        self._signals, self._wakeup = socket.socketpair()
+        self._signals.setblocking(False)
+        self._wakeup.setblocking(False)
 
     def read(self) -> str:
         """Read a line; raises _Interrupted when `end` is called before it is entered."""
@@ -85,24 +91,38 @@ class _Typing:
     async def end(self) -> None:
         """Let no more be read: nothing can be sent any more."""
         self.is_over = True
+        await self._interrupt()
+
+    async def watch(self) -> None:
+        """See to it that Ctrl-C ends the reading."""
+        loop = asyncio.get_running_loop()
+        while True:
+            # A byte for each signal, written as it comes (signal.set_wakeup_fd).
+            if signal.SIGINT in await loop.sock_recv(self._signals, 64):
+                await self._interrupt()
+
+    async def _interrupt(self) -> None:
         while self.is_going_on:
-            # Once may not do: the signal may come when `input` has not begun to wait yet.
             signal.pthread_kill(self._main, signal.SIGUSR1)
             await asyncio.sleep(_AGAIN)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Have SIGUSR1 end the reading."""
+        """Have signals end the reading; this has to outlive every thread that sends one."""
 
         def stop_reading(_signal: int, _frame: FrameType | None) -> None:
-            if self.is_going_on:
+            if self.is_going_on and self.is_over:
                 raise _Interrupted
 
         before = signal.signal(signal.SIGUSR1, stop_reading)
+        wakeup_before = signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
+            signal.set_wakeup_fd(wakeup_before)
             signal.signal(signal.SIGUSR1, before)
+            self._signals.close()
+            self._wakeup.close()
 
 
 class _Session:
