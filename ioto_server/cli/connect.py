@@ -113,11 +113,18 @@ def command(
 
     Exit codes: 0 closed in order, 1 not connected, refused, or closed for a failure, 2 wrong use.
     """
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         address = parse_address(url)
         tls = make_context(insecure, ca, cert, key) if address.secure else None
     except (AddressError, TlsError) as error:
         raise click.UsageError(str(error)) from None
+    if not address.secure and (insecure or ca or cert or key):
+        raise click.UsageError("--insecure, --ca, --cert and --key are for TLS: write wss:// for the URL")
+    if key and not cert:
+        raise click.UsageError("--key is that of a certificate: name it with --cert")
+    if at_terminal and (commands or count is not None or wait is not None):
+        raise click.UsageError("--count, --wait and --commands are for pipes, and this is a terminal")
     target = Target(
         address=address,
         headers=headers,
@@ -130,7 +137,7 @@ def command(
         max_message=max_message,
     )
     try:
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        if at_terminal:
             look = interactive.Look(as_json=as_json, timings=timings, verbose=verbose)
             orderly = interactive.run(target, look, lambda link, screen: _greet(link, screen, verbose))
         else:

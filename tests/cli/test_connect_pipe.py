@@ -245,7 +245,9 @@ def test_input_that_is_no_text(daemon: Daemon) -> None:
         (["ws://x", "--header", "no colon"], "has no colon"),
         (["ws://x", "--max-message", "many"], "is not a size"),
         (["ws://127.0.0.1:9", "--header", "Upgrade: x"], "belongs to the handshake"),
-        (["wss://x", "--ca", "/dev/null"], "cannot be used"),
+        (["wss://x", "--ca", "/etc/passwd"], "cannot be used"),
+        (["ws://x", "--insecure"], "write wss://"),
+        (["wss://x", "--key", "/etc/passwd"], "name it with --cert"),
         ([], "Missing argument"),
     ],
 )

@@ -215,3 +215,9 @@ def test_a_refusal(daemon: Daemon, tmp_path: Path) -> None:
         terminal.expect("refused the WebSocket with 404 Not Found")
         assert terminal.wait() == 1
         assert terminal.is_as_before
+
+
+def test_options_for_pipes(echo: str, tmp_path: Path) -> None:
+    with Terminal("connect", echo, "--count", "1", cwd=tmp_path) as terminal:
+        terminal.expect("for pipes")
+        assert terminal.wait() == 2
