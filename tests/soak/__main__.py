@@ -42,8 +42,8 @@ def main() -> None:
             plan = Plan(
                 seconds=options.seconds,
                 clients=options.clients,
-                rate=max(50.0, options.clients / 20),
-                stay=30.0,
+                rate=max(20.0, options.clients / 45),
+                stay=min(120.0, options.seconds / 5),
                 seed=options.seed or time.localtime().tm_yday,
                 measure_latency=True,
             )

@@ -25,6 +25,7 @@ NAMED = (
     "closed: peer broke the protocol",
     "closed: peer closed",
     "closed: peer left without a Close",
+    "closed: peer reads too slowly",
     "closed: peer sent invalid data",
     "closed: peer went over a limit",
     "refused: 408",
@@ -67,7 +68,7 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
     """Run the plan; returns what was found, with what is wrong under `wrong`."""
     weather = Weather(server.address, random.Random(plan.seed), plan.stay)
     # The first storm fills what is kept for ever: caches, free lists, the heap's pools.
-    first = min(plan.seconds / 4, 60.0)
+    first = plan.seconds / 3
     calm = [await probe(server, 5) for _ in range(3)] if plan.measure_latency else []
     await blow(weather, plan.clients, first, plan.rate)
     before = await settle(server)

@@ -62,7 +62,7 @@ def io_start(host: Host) -> None:
 async def publish(host: Host) -> None:
     while True:
         host.publish("news", "n" * 2000)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
 """
 
 _CONFIG: dict[str, Any] = {
