@@ -125,7 +125,7 @@ def test_what_does_not_finish_within_timeouts_drain_is_dropped(start_daemon: Sta
         assert line["connections"] == 2
         close = daemon.log("websocket close")
         assert (close["cause"], close["clean"]) == ("server stopping", False)
-    daemon.log("stopped")
+    assert daemon.wait() == 0
 
 
 def test_a_message_sent_before_the_signal_is_delivered(start_daemon: StartDaemon) -> None:
