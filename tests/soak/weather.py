@@ -212,8 +212,8 @@ async def leaves_at_once(weather: Weather) -> None:
         await client.send(b"GET /soak/echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n")
 
 
-# How many of some hundred clients behave in which way, and how many of a kind there may be at once: floods keep
-# a core busy each, and this is about bad weather, not about how much of it there can be.
+# How many of some hundred clients behave in which way, and how many of a kind there may be at once: floods
+# keep a core busy each, and this is about bad weather, not about how much of it there can be.
 KINDS: dict[Behaviour, tuple[int, int]] = {
     behaves: (50, 10_000),
     listens: (16, 200),
