@@ -26,6 +26,8 @@ BUILT_FROM := pyproject.toml $(wildcard setup.py ioto_server/build.py) $(TYPES) 
 # Unpacked and not installed: as a service it would start and take port 80.
 UNPACKED := $(VENV)/debian
 CLIENTS := tests/clients/node_modules/.package-lock.json
+# What the benches compare with, in an environment of its own.
+PEERS := artefacts/bench-venv/.installed
 
 .PHONY: help
 help: ## print the targets
@@ -69,12 +71,16 @@ bench-codec: $(VENV)/.test-installed ## the codec's speed beside others', in one
 	@$(PIP) install --editable '.[bench]'
 	$(BIN)/python tests/bench/codec/run.py
 
+# Under three minutes with QUICK=1; ARGUMENTS='--only echo-64 --servers ioto,uvloop' for a part of it.
+.PHONY: bench
+bench: $(VENV)/.test-installed $(PEERS) $(CLIENTS) compiler ## messages beside other WebSocket servers, in one run
+	@echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1 || $(DEBIAN) libssl-dev 'gives the load generator TLS'
+	$(BIN)/python tests/bench/ws/run.py $(if $(QUICK),--quick) $(ARGUMENTS)
+
 .PHONY: bench-http
-bench-http: $(VENV)/.test-installed ## files over HTTP beside nginx and Python's servers, in one run
+bench-http: $(VENV)/.test-installed $(PEERS) ## files over HTTP beside nginx and Python's servers, in one run
 	@command -v wrk >/dev/null || $(DEBIAN) wrk 'is the client'
 	@command -v nginx >/dev/null || PATH="/usr/sbin:$$PATH" command -v nginx >/dev/null || $(DEBIAN) nginx-light 'is compared with'
-	@test -x artefacts/bench-venv/bin/python || { $(BIN)/python -m venv artefacts/bench-venv && \
-		artefacts/bench-venv/bin/pip install --quiet --quiet -r tests/bench/http/requirements.txt; }
 	$(BIN)/python tests/bench/http/run.py
 
 .PHONY: docs
@@ -141,9 +147,20 @@ $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel error
 	@touch $@
 
+$(PEERS): tests/bench/requirements.txt | $(BIN)/python
+	@echo "Installing the peers of the benches into artefacts/bench-venv"
+	@$(BIN)/python -m venv artefacts/bench-venv
+	@artefacts/bench-venv/bin/pip install --quiet --quiet --upgrade --requirement tests/bench/requirements.txt
+	@touch $@
+
+.PHONY: compiler
+compiler:
+	@command -v cc >/dev/null || $(DEBIAN) gcc 'compiles the load generator of the benches'
+	@echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 || $(DEBIAN) libc6-dev 'is the C library of that generator'
+
 # From Debian: the browser that playwright would fetch by itself is not in any package registry.
 .PHONY: programs
-programs: $(VENV)/.test-installed
+programs: $(VENV)/.test-installed compiler
 	@command -v chromium >/dev/null || $(DEBIAN) chromium 'shows the site in the browser tests'
 	@$(BIN)/playwright --version >/dev/null 2>&1 || $(DEBIAN) libatomic1 'is a library of playwright, which drives chromium'
 	@command -v curl >/dev/null || $(DEBIAN) curl 'is one of the clients of the tests'
