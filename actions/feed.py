@@ -1,6 +1,7 @@
 """Live feed: the machine's load, once a second, to everybody who listens.
 
-One background task measures, however many listen; it runs only while somebody does.
+One background task measures, however many listen, and only while somebody does. It belongs to this plugin: it
+is cancelled when the server stops, and when a reload puts another edition of this file in its place.
 """
 
 import asyncio
@@ -17,25 +18,25 @@ TOPIC = "feed/load"
 @action("/ws/feed")
 async def feed(web: Web) -> None:
     """Serve one listener until it leaves."""
-    host = web.host
     web.websocket.subscribe(TOPIC)
-    if getattr(host.data, "feed", None) is None:
-        host.data.feed = host.create_task(push(host))
     await web.wait()
 
 
+def io_start(host: Host) -> None:
+    """Begin to measure."""
+    host.spawn(push(host), name="feed")
+
+
 async def push(host: Host) -> None:
-    """Measure and publish once a second, until nobody listens."""
-    try:
-        before = cpu_times()
-        while host.topics.count(TOPIC):
-            # A reading needs a second to look back at: the first one comes when that has passed.
-            await asyncio.sleep(1)
-            after = cpu_times()
+    """Measure once a second and publish, while somebody listens."""
+    before = None
+    while True:
+        # A reading needs a second to look back at: the first one comes when that has passed.
+        await asyncio.sleep(1)
+        after = cpu_times() if host.topics.count(TOPIC) else None
+        if before is not None and after is not None:
             host.publish(TOPIC, json.dumps(measure(host, before, after)))
-            before = after
-    finally:
-        host.data.feed = None
+        before = after
 
 
 def measure(host: Host, before: tuple[int, int], after: tuple[int, int]) -> dict[str, object]:

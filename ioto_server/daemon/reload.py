@@ -91,7 +91,7 @@ class Reloader:
             following = await self._prepare(loaded.config, undo)
             undo.pop_all()
         await self._exchange(following)
-        exchanged = ["plugins: loaded anew"] if following.plugins is not old_plugins else []
+        exchanged = _exchanged(old_plugins, following.plugins)
         return {
             "changed": [str(change) for change in diff(old, loaded.config).live] + exchanged,
             "restart": [str(change) for change in diff(self._booted, loaded.config).restart],
@@ -112,14 +112,8 @@ class Reloader:
             listeners += bound
             undo.callback(self._unbind, endpoint, bound)
         await asyncio.to_thread(FileReceiver(config).prepare)
-        plugins = server.plugins
-        if not plugins.is_current(config.actions):
-            plugins = await asyncio.to_thread(Plugins.load, config.actions)
-            try:
-                await plugins.start(server.host)
-            except PluginError:
-                await plugins.stop(server.host)
-                raise
+        plugins = await asyncio.to_thread(server.plugins.follow, config.actions)
+        await plugins.start(server.host)
         return _Next(config, plugins, tls, listeners)
 
     async def _exchange(self, following: _Next) -> None:
@@ -143,3 +137,18 @@ class Reloader:
         for listener in bound:
             listener.socket.close()
             listener.remove()
+
+
+def _exchanged(old: Plugins, new: Plugins) -> list[str]:
+    """A line for every plugin that has changed."""
+    before = {plugin.source: plugin for plugin in old.plugins}
+    after = {plugin.source: plugin for plugin in new.plugins}
+    lines = []
+    for source in sorted(before.keys() | after.keys(), key=lambda source: source.file):
+        if source not in after:
+            lines.append(f"{source.name}: removed")
+        elif source not in before:
+            lines.append(f"{source.name}: added")
+        elif before[source] is not after[source]:
+            lines.append(f"{source.name}: loaded anew")
+    return lines

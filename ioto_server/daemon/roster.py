@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import Any, Final, cast
 
-from ioto_server.session import Host, WebSocket
+from ioto_server.session import Core, WebSocket
 
 # What a list is sorted by: the largest first, but the age's oldest and the number's smallest.
 ORDERS: Final[dict[str, Callable[[WebSocket], Any]]] = {
@@ -23,7 +23,7 @@ ORDERS: Final[dict[str, Callable[[WebSocket], Any]]] = {
 class Roster:
     """Looks at the open WebSockets of a host; nothing is kept here."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Core) -> None:
         self._host = host
 
     def __len__(self) -> int:

@@ -77,7 +77,6 @@ class Service:
         try:
             await server.plugins.start(server.host)
         except PluginError as error:
-            await server.plugins.stop(server.host)
             sockets.close()
             report_plugin(error)
             return MISUSED

@@ -61,6 +61,10 @@ class PrefixTable(Generic[Value]):
                 return None
             key = key.rpartition("/")[0]
 
+    def get(self, prefix: str) -> Value:
+        """What is bound to exactly this prefix. Raises KeyError where nothing is."""
+        return self._values[prefix.rstrip("/")]
+
     def items(self) -> Iterator[tuple[str, Value]]:
         """Each prefix with its value, sorted by prefix."""
         for key in sorted(self._values):

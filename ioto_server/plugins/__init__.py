@@ -2,6 +2,7 @@
 
 from .decorator import action
 from .errors import PluginError
-from .registry import Plugin, Plugins
+from .plugin import Plugin
+from .registry import Plugins
 
 __all__ = ["Plugin", "PluginError", "Plugins", "action"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 
@@ -21,24 +20,15 @@ class PluginFile:
         """The prefix by place: `actions/test/websockets.py` is `/test/websockets`."""
         return "/" + "/".join(self.parts)
 
+    @property
+    def name(self) -> str:
+        """How an author calls it: its path below the folder of plugins."""
+        return str(self.file.relative_to(self.folder))
+
 
 def find_plugins(folders: Sequence[Path]) -> list[PluginFile]:
     """Every plugin below the folders, sorted by path; a folder that does not exist has none."""
     return [plugin for folder in folders for plugin in _below(folder, folder, ())]
-
-
-def fingerprint(folders: Sequence[Path]) -> bytes:
-    """A digest of every Python file below the folders, helpers included: equal means that nothing changed."""
-    digest = blake2b(digest_size=16)
-    for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            # Editors leave links that lead nowhere, and a folder may be called anything.
-            if not file.is_file() or file.name.startswith("."):
-                continue
-            content = file.read_bytes()
-            digest.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
-            digest.update(content)
-    return digest.digest()
 
 
 def _below(root: Path, folder: Path, parts: tuple[str, ...]) -> Iterator[PluginFile]:

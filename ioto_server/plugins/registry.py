@@ -1,98 +1,127 @@
-"""All plugins of a process: loaded, started, found by path, stopped."""
+"""All plugins of a process: loaded, started, found by path, followed when they change, stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from inspect import isawaitable
-from itertools import count
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
-from types import ModuleType
-
-import structlog
 
 from ioto_server.http import DuplicatePrefix, PrefixTable
-from ioto_server.session import Action, ActionFunction, Host
+from ioto_server.session import Action, Core
 
-from .decorator import check_prefix
-from .errors import PluginError, from_exception
-from .finder import PluginFile, find_plugins, fingerprint
-from .loader import actions_of, forget, import_plugin, make_action
-
-_log = structlog.get_logger("ioto_server.plugins")
-
-
-@dataclass(slots=True)
-class Plugin:
-    """One imported plugin and the actions it bound."""
-
-    source: PluginFile
-    module: ModuleType
-    actions: list[Action] = field(default_factory=list)
-
-
-# Each loading imports into packages of its own: the modules of the one before live on beside it.
-_generations = count()
+from .errors import PluginError
+from .finder import find_plugins
+from .modules import Root
+from .plugin import Plugin
+from .sources import Sources
 
 
 class Plugins:
-    """One generation of plugins: what was imported from some folders at one time.
+    """The plugins of some folders at one time, and the prefixes they serve.
 
-    A reload makes a new generation. The old one serves the requests it has begun; `users` counts them.
+    A reload makes the next ones with `follow`: of what has not changed, the same plugins; of what has, new
+    editions. Requests find the new ones from then on; the old ones serve what they have begun.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """Make an empty generation; `Plugins.load` fills one."""
+    def __init__(self, folders: Sequence[Path], sources: Sources | None = None) -> None:
+        """Make an empty set of plugins; `Plugins.load` fills one."""
         self.folders = tuple(folders)
-        self.fingerprint = fingerprint(folders)
         self.plugins: list[Plugin] = []
-        self.prefixes: PrefixTable[Action] = PrefixTable()
-        self.users = 0
-        # The file whose io_stop was called last.
-        self.stopping = ""
-        self._started: list[Plugin] = []
-        # Plugins live out of the way of everything that is installed.
-        generation = next(_generations)
-        self._roots = {folder: f"ioto_actions_{generation}_{number}" for number, folder in enumerate(folders)}
+        self.prefixes: PrefixTable[tuple[Plugin, Action]] = PrefixTable()
+        self._sources = Sources() if sources is None else sources
+
+    # ---- loading --------------------------------------------------------------------------------------
 
     @classmethod
     def load(cls, folders: Sequence[Path]) -> Plugins:
         """Import everything below `folders`; raises PluginError at the first that cannot be used."""
-        plugins = cls(folders)
+        return cls(())._next(folders, Sources.read(folders), frozenset())
+
+    def follow(self, folders: Sequence[Path]) -> Plugins:
+        """The plugins that are below `folders` now: these ones, where nothing has changed.
+
+        A plugin is imported anew when a file of it, or one that it imports from beside it, has other content
+        than when it was read. Raises PluginError when one of those cannot be used; nothing has changed then.
+        """
+        sources = Sources.read(folders)
+        changed = sources.changed(self._sources)
+        if not changed and tuple(folders) == self.folders:
+            return self
+        if changed & self._hidden():
+            # It is imported in a way that the sources do not show: by a name that is put together, say.
+            changed = set(sources.files)
+        return self._next(folders, sources, changed)
+
+    def _next(self, folders: Sequence[Path], sources: Sources, changed: AbstractSet[Path]) -> Plugins:
+        following = Plugins(folders, sources)
+        kept = {one.source: one for one in self.plugins if one.source.file not in changed}
+        found = find_plugins(folders)
+        fresh = [source for source in found if source not in kept]
+        roots = {folder: Root(folder, sources) for folder in {source.folder for source in fresh}}
         try:
-            for source in find_plugins(folders):
-                plugin = Plugin(source, import_plugin(source, plugins._roots[source.folder]))
-                for action in actions_of(plugin.module, source):
-                    plugins._bind(plugin, action)
-                plugins.plugins.append(plugin)
+            self._hand_over(roots, {used for one in fresh for used in sources.closure(one.file)} - changed)
+            for source in found:
+                following.add(kept.get(source) or Plugin.load(source, roots[source.folder]))
         except PluginError:
-            plugins.forget()
+            for root in roots.values():
+                root.drop()
             raise
-        return plugins
+        return following
+
+    def _hand_over(self, roots: Mapping[Path, Root], used: AbstractSet[Path]) -> None:
+        """Give modules that new plugins use, and that have not changed, to the roots of these."""
+        for home in self._roots():
+            root = roots.get(home.folder)
+            if root is not None:
+                for file, module in home.modules().items():
+                    if file in used:
+                        root.adopt(module)
+
+    def _hidden(self) -> set[Path]:
+        """The files of modules that no plugin is known to use, and that were imported nevertheless."""
+        imported = {file for root in self._roots() for file in root.modules()}
+        return imported.difference(*(self._sources.closure(plugin.source.file) for plugin in self.plugins))
+
+    def _roots(self) -> set[Root]:
+        """Where what the plugins use is: their roots, and those of modules that these have taken over."""
+        own = {plugin.root for plugin in self.plugins if plugin.root is not None}
+        return own.union(*(root.homes for root in own))
+
+    def add(self, plugin: Plugin) -> None:
+        """Serve a plugin's prefixes. Raises PluginError for one that another has."""
+        for action in plugin.actions:
+            self._bind(plugin, action)
+        self.plugins.append(plugin)
+
+    def _bind(self, plugin: Plugin, action: Action) -> None:
+        try:
+            self.prefixes.add(action.prefix, (plugin, action))
+        except DuplicatePrefix as error:
+            _, other = self.prefixes.get(action.prefix)
+            raise PluginError(
+                action.file,
+                action.line,
+                f"The prefix {action.prefix!r} is bound by {other.where} already: "
+                "give one of them another prefix",
+            ) from error
+
+    # ---- serving --------------------------------------------------------------------------------------
 
     @property
     def started(self) -> bool:
         """Whether `start` has run: what plugins bind by hand is bound."""
-        return bool(self._started)
+        return any(plugin.started for plugin in self.plugins)
 
     @property
     def bind_by_hand(self) -> bool:
         """Whether a plugin has an `io_start`, which may bind more actions."""
         return any(hasattr(plugin.module, "io_start") for plugin in self.plugins)
 
-    def is_current(self, folders: Sequence[Path]) -> bool:
-        """Whether loading `folders` now would read the very same files."""
-        return self.folders == tuple(folders) and self.fingerprint == fingerprint(folders)
-
-    def forget(self) -> None:
-        """Let go of this generation's modules."""
-        for root in self._roots.values():
-            forget(root)
-
-    def find(self, path: str) -> tuple[Action, str] | None:
-        """The action with the longest prefix of `path` in whole segments, and the rest of the path."""
+    def find(self, path: str) -> tuple[Plugin, Action, str] | None:
+        """The action with the longest prefix of `path` in whole segments, its plugin and the rest."""
         found = self.prefixes.find(path)
-        return None if found is None else (found[0], found[2])
+        return None if found is None else (*found[0], found[2])
 
     def actions(self) -> list[Action]:
         """Every bound action, by prefix."""
@@ -100,53 +129,29 @@ class Plugins:
             (action for plugin in self.plugins for action in plugin.actions), key=lambda one: one.prefix
         )
 
-    async def start(self, host: Host) -> None:
-        """Call every plugin's `io_start(host)`; raises PluginError at the first that fails."""
-        for plugin in self.plugins:
-            start = getattr(plugin.module, "io_start", None)
-            if start is not None:
+    async def start(self, core: Core) -> None:
+        """Start the plugins that are not started yet; raises PluginError at the first that fails.
 
-                def bind(prefix: str, function: ActionFunction, plugin: Plugin = plugin) -> None:
-                    self._bind(plugin, make_action(check_prefix(prefix), function, plugin.source.file))
-
-                host.binder = bind
-                try:
-                    result = start(host)
-                    if isawaitable(result):
-                        await result
-                except PluginError:
-                    raise
-                except Exception as error:
-                    raise from_exception(plugin.source.file, error) from error
-                finally:
-                    host.binder = None
-            self._started.append(plugin)
-
-    async def stop(self, host: Host) -> None:
-        """Call `io_stop(host)` of every started plugin, the last first; a failure is only logged."""
-        while self._started:
-            plugin = self._started.pop()
-            self.stopping = str(plugin.source.file)
-            stop = getattr(plugin.module, "io_stop", None)
-            if stop is None:
-                continue
-            try:
-                result = stop(host)
-                if isawaitable(result):
-                    await result
-            except Exception:
-                _log.exception("io_stop failed", plugin=str(plugin.source.file))
-        self.forget()
-
-    def _bind(self, plugin: Plugin, action: Action) -> None:
+        Those that had been started by this call are stopped then, and all the new ones are let go of.
+        """
+        fresh = [plugin for plugin in self.plugins if not plugin.started]
         try:
-            self.prefixes.add(action.prefix, action)
-        except DuplicatePrefix as error:
-            other = error.existing
-            where = other.where if isinstance(other, Action) else str(other)
-            raise PluginError(
-                action.file,
-                action.line,
-                f"The prefix {action.prefix!r} is bound by {where} already: give one of them another prefix",
-            ) from None
-        plugin.actions.append(action)
+            for plugin in fresh:
+                await plugin.start(core, partial(self._bind, plugin))
+        except BaseException:
+            await _stop(fresh, core)
+            raise
+
+    async def stop(self, core: Core) -> None:
+        """Stop all plugins, the last first; a failure is only logged."""
+        await _stop(self.plugins, core)
+
+    def forget(self) -> None:
+        """Let go of the modules of plugins that were never started."""
+        for plugin in self.plugins:
+            plugin.forget()
+
+
+async def _stop(plugins: Sequence[Plugin], core: Core) -> None:
+    for plugin in reversed(plugins):
+        await plugin.stop(core.config.timeouts.close)

@@ -9,7 +9,7 @@ from typing import Final
 
 from ioto_server.config import Config
 from ioto_server.http import FileResponse, Match, Range, StaticFiles
-from ioto_server.session import Host
+from ioto_server.session import Core
 
 from .exchange import Exchange
 
@@ -28,7 +28,7 @@ class FileSender:
         self._config = config
         self._folders: dict[_Settings, StaticFiles] = {}
 
-    def send(self, exchange: Exchange, match: Match, host: Host) -> None:
+    def send(self, exchange: Exchange, match: Match, host: Core) -> None:
         """Answer with the file at `match.path`; raises HttpError for what cannot be had.
 
         Names are looked up here and now: they are in the kernel's cache or soon will be. A body that is not

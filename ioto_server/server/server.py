@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ import structlog
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Router
-from ioto_server.plugins import Plugins
-from ioto_server.session import Action, Cause, Host, Upgrade, Web, run_action
+from ioto_server.plugins import Plugin, Plugins
+from ioto_server.session import Action, Cause, Core, Upgrade, Web, run_action
 from ioto_server.websocket import deflate, handshake
 
 from .connections import Connections
@@ -43,12 +43,14 @@ class Server:
         self.config = config
         self.plugins = plugins
         self.wheel = Wheel(monotonic()) if wheel is None else wheel
-        self.host = Host(config, self.wheel)
+        self.host = Core(config, self.wheel)
         # One for all: a read is used up before the next one begins, so no idle connection holds a buffer.
         self.buffer = bytearray(READ_BUFFER)
         # With what WebSockets are closed while the server stops; None before.
         self.stopping: tuple[int, str] | None = None
-        self._retired: list[Plugins] = []
+        # Plugins that newer ones have replaced, until their last action has returned; and their ends.
+        self._retired: list[Plugin] = []
+        self._stopping: set[asyncio.Task[None]] = set()
         self.listening = Listening(
             lambda scheme: HttpConnection(self, scheme), lambda: self.config.timeouts.parse
         )
@@ -59,7 +61,6 @@ class Server:
         self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
         self._heap = Heap(self.host.memory)
-        self._returned = partial(self._leave, plugins)
 
     # ---- life -----------------------------------------------------------------------------------------
 
@@ -71,22 +72,26 @@ class Server:
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
-        if plugins is not self.plugins:
-            old, self.plugins = self.plugins, plugins
-            self._returned = partial(self._leave, plugins)
-            self._retired.append(old)
-            self._retire(old)
+        old, self.plugins = self.plugins, plugins
+        for plugin in old.plugins:
+            if plugin not in plugins.plugins:
+                self._retired.append(plugin)
+                self._begin(self._retire(plugin))
 
-    def _leave(self, plugins: Plugins) -> None:
-        """An action of a generation has returned."""
-        plugins.users -= 1
-        self._retire(plugins)
+    async def _retire(self, plugin: Plugin) -> None:
+        """End a plugin that is replaced: its background tasks now, the rest when its last action returns."""
+        await plugin.stop_tasks(self.config.timeouts.close)
+        plugin.when_idle(lambda: self._begin(self._part_with(plugin)))
 
-    def _retire(self, plugins: Plugins) -> None:
-        """Stop a generation of plugins once it is replaced and its last action has returned."""
-        if plugins in self._retired and plugins.users == 0:
-            self._retired.remove(plugins)
-            self.host.create_task(plugins.stop(self.host))
+    async def _part_with(self, plugin: Plugin) -> None:
+        await plugin.stop(self.config.timeouts.close)
+        if plugin in self._retired:
+            self._retired.remove(plugin)
+
+    def _begin(self, ending: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(ending)
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
 
     async def stop(self, code: int, reason: str) -> None:
         """Accept no more, tell every WebSocket, let requests finish, for at most `timeouts.drain`."""
@@ -119,12 +124,12 @@ class Server:
             _, left = await asyncio.wait(tasks, timeout=self.config.timeouts.close)
             for task in left:
                 _log.error("task ignores its cancellation", task=repr(task.get_coro()))
-        for plugins in (*self._retired, self.plugins):
-            try:
-                async with asyncio.timeout(self.config.timeouts.close):
-                    await plugins.stop(self.host)
-            except TimeoutError:
-                _log.error("io_stop takes longer than timeouts.close", plugin=plugins.stopping)
+        # What a reload has begun to stop takes no longer than it may.
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+        for plugin in self._retired:
+            await plugin.stop(self.config.timeouts.close)
+        await self.plugins.stop(self.host)
         if self._ticking is not None:
             self._ticking.cancel()
 
@@ -183,7 +188,7 @@ class Server:
         found = self.plugins.find(match.path)
         if found is None:
             raise HttpError(404, "No action is bound to this path: `ioto-server routes` shows those that are")
-        action, rest = found
+        plugin, action, rest = found
         if match.route is not None and match.route.stream:
             action = replace(action, stream=True)
         config = self.config
@@ -202,21 +207,27 @@ class Server:
             upgrade = Upgrade(key, protocol, compression)
         if (request.headers.get("content-type") or "").lower().startswith("multipart/form-data"):
             exchange.allow_body(config.limits.upload)
+        elif action.own is not None and action.own.max_body is not None:
+            exchange.allow_body(action.own.max_body)
+        if action.own is not None and (action.own.inactivity or action.own.request):
+            exchange.update_deadline(action.own.inactivity, action.own.request)
         peer = forwarded(connection.peer, request.headers, config.trusted_proxies)
         if upgrade is not None and peer is not connection.peer:
             self.clients.claim(connection, peer.address)
+        # Nothing is accepted before the plugins have been started.
+        assert plugin.host is not None
         web = Web(
             request=request,
-            host=self.host,
+            host=plugin.host,
             action=action,
             exchange=exchange,
             path_rest=rest,
             peer=peer.name,
             tls=connection.tls,
             upgrade=upgrade,
-            ended=self._returned,
+            ended=plugin.ended,
         )
-        self.plugins.users += 1
+        plugin.enter()
         exchange.action = action
         exchange.task = run_action(web)
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Upload, Uploads
-from ioto_server.session import Closed, Host
+from ioto_server.session import Closed, Core
 
 from .exchange import Exchange
 
@@ -37,7 +37,7 @@ class FileReceiver:
                 route.documents.mkdir(parents=True, exist_ok=True)
                 self._folder(route.documents).clean()
 
-    def receive(self, exchange: Exchange, match: Match, host: Host) -> None:
+    def receive(self, exchange: Exchange, match: Match, host: Core) -> None:
         """Begin to carry out a PUT or DELETE; raises HttpError for what is refused at once."""
         config = self._config
         folder = self._folder((match.route and match.route.documents) or config.documents)

@@ -1,6 +1,8 @@
 """What an action holds: the request, the WebSocket, the host."""
 
 from .action import Action, ActionFunction
+from .carrier import Carrier
+from .core import Core
 from .ending import By, Cause, Ending
 from .errors import Closed
 from .events import Event
@@ -20,8 +22,10 @@ __all__ = [
     "Action",
     "ActionFunction",
     "By",
+    "Carrier",
     "Cause",
     "Closed",
+    "Core",
     "Ending",
     "Event",
     "Exchange",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .own import Own
+
 if TYPE_CHECKING:
     from .web import Web
 
@@ -19,7 +21,8 @@ class Action:
 
     `protocols` replaces `webSockets.protocol` when it is not None; `text` is the type in which text messages
     are handed over (`str`, or `bytes` of valid UTF-8); `stream` asks for messages piece by piece;
-    `drop_when_slow` for messages to be dropped, not the connection, when a peer reads too slowly.
+    `drop_when_slow` for messages to be dropped, not the connection, when a peer reads too slowly. `own` are
+    limits and timeouts in place of the configuration's.
     """
 
     prefix: str
@@ -30,6 +33,7 @@ class Action:
     stream: bool = False
     text: type[str] | type[bytes] = str
     drop_when_slow: bool = False
+    own: Own | None = None
 
     @property
     def where(self) -> str:

@@ -10,7 +10,7 @@ import structlog
 
 from ioto_server.websocket import Received
 
-from .delivery import HOLDS_THE_LOOP
+from .contained import HOLDS_THE_LOOP
 from .ending import VIOLATIONS, Cause
 from .errors import Closed
 from .events import Event

@@ -6,23 +6,21 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from .contained import HOLDS_THE_LOOP, Contained
 from .errors import Closed
 from .events import Event
 from .inbox import Inbox
 
 if TYPE_CHECKING:
+    from .core import Core
     from .ending import Ending
-    from .host import Host
 
 Message = str | bytes
 Callback = Callable[..., Any]
-
-# A callback that holds the loop for longer than this, in seconds, is named in a warning (SPEC 6).
-HOLDS_THE_LOOP: Final = 0.1
 
 _log = structlog.get_logger("ioto_server.websocket")
 
@@ -67,7 +65,7 @@ class Delivery:
         "peer",
     )
 
-    def __init__(self, host: Host, path: str, peer: str) -> None:
+    def __init__(self, host: Core, path: str, peer: str) -> None:
         self.path = path
         self.peer = peer
         self.ending: Ending | None = None
@@ -164,7 +162,7 @@ class Delivery:
     def _consume(self) -> None:
         """See to it that a task hands the inbox to the async callback, one event at a time, in order."""
         if self._consumer is None and self._inbox:
-            self._consumer = self._host.create_task(self._consume_inbox())
+            self._consumer = self._host.create_task(Contained(self._consume_inbox(), self._callback))
 
     async def _consume_inbox(self) -> None:
         try:

@@ -1,71 +1,99 @@
-"""The host: what all actions of a process share."""
+"""The host as a plugin sees it: what all actions share, and what is the plugin's own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import typing
 from collections.abc import Callable, Coroutine
-from math import inf
-from random import random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ioto_server.config import Config, Limits
-from ioto_server.websocket import Protocol
+import structlog
 
-from .keepalive import KeepAlive
-from .memory import Memory
-from .publication import Publication
-from .topics import Topics
-from .turn import Turn
+from .contained import Contained
+from .errors import Closed
+from .whereabouts import whereabouts
 
 if TYPE_CHECKING:
-    from .action import ActionFunction
-    from .conversation import Conversation
+    from collections.abc import Set
 
-# How an action gets bound by hand; the plugin registry listens here while io_start runs.
+    from ioto_server.config import Config
+
+    from .action import ActionFunction
+    from .core import Core
+    from .topics import Topics
+    from .websocket import WebSocket
+
+Result = TypeVar("Result")
+
+# How an action gets bound by hand.
 Binder = Callable[[str, "ActionFunction"], None]
 
-
-class Clock(typing.Protocol):
-    """What tells the time of the timers."""
-
-    now: float
+_log = structlog.get_logger("ioto_server.plugins")
 
 
 class Host:
-    """One virtual host: its configuration, its topics, its open WebSockets and what actions share.
+    """The host, in the hands of one plugin: `io_start(host)` gets it, and `web.host` is it.
 
-    `data` is a namespace of the authors' own. `clock.now` is the time of the timers, in seconds: it stands
-    still while the loop is blocked, so that no peer is blamed for it.
+    What it shares is the same for all: topics, open WebSockets, `data`. What is begun through it belongs to
+    the plugin, and ends with it: actions bound by hand, background tasks.
     """
 
-    def __init__(self, config: Config, clock: Clock) -> None:
-        self.clock = clock
-        self.memory = Memory(config.limits.memory)
-        self.turn = Turn()
-        self.configure(config)
-        self.topics = Topics()
-        self.websockets: set[Conversation] = set()
-        self.data = SimpleNamespace()
-        self.binder: Binder | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._actions: set[asyncio.Task[Any]] = set()
-        self._pings = 0
-        self._numbers = 0
+    __slots__ = ("_bind", "_core", "_owner", "_stopped", "_tasks")
 
-    def configure(self, config: Config) -> None:
-        """Take up a configuration; WebSockets that are open keep the limits and timeouts they began with."""
-        limits = config.limits
-        self.config = config
-        self.memory.limit = limits.memory
-        # Stands in for the codec of a connection that is gone, so that nothing of that one is kept.
-        self.spent_codec = _codec(limits)
-        self.spent_codec.send_close(None, "", [])
+    def __init__(self, core: Core, owner: str) -> None:
+        """Made by the server for each plugin, whose file is `owner`; authors never make one."""
+        self._core = core
+        self._owner = owner
+        self._bind: Binder | None = None
+        self._stopped = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # ---- what all share -------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> SimpleNamespace:
+        """A namespace for what the actions of all plugins share; it lives as long as the process."""
+        return self._core.data
+
+    @property
+    def topics(self) -> Topics:
+        """The topics: `host.topics.count(topic)` subscribers, `host.topics.last(topic)` retained."""
+        return self._core.topics
+
+    @property
+    def websockets(self) -> Set[WebSocket]:
+        """The open WebSockets of this process; not to be changed."""
+        return self._core.websockets  # type: ignore[return-value]
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in force, by the names of web.json5 in Python's spelling."""
+        return self._core.config
+
+    @property
+    def core(self) -> Core:
+        """What the server shares with itself: not for authors, and free to change."""
+        return self._core
+
+    def publish(self, topic: str, message: str | bytes, *, retain: bool = False) -> int:
+        """Send `message` to every subscriber of `topic`, framed once for all; returns how many there are.
+
+        With a broker, those of other processes hear it too and are not counted. `retain=True` keeps it, in
+        place of the one before, for those who subscribe later: they hear it at once. Raises MessageTooBig for
+        more than `limits.maxMessage` bytes, ValueError for what is no topic, and RuntimeError when retained
+        messages would take more than a quarter of `limits.memory`, or with `workers` over 1 and no
+        `topics.broker`: the other processes would not hear.
+        """
+        return self._core.publish(topic, message, retain)
+
+    def forget(self, topic: str) -> None:
+        """Retain nothing on `topic` any more; no error where nothing was. Raises as `publish` does."""
+        self._core.forget(topic)
+
+    # ---- what is the plugin's own ---------------------------------------------------------------------
 
     def add_action(self, prefix: str, function: ActionFunction, role: str | None = None) -> None:
-        """Bind `function` to the URLs below `prefix` (webAddAction); only while a plugin's `io_start` runs.
+        """Bind `function` to the URLs below `prefix` (webAddAction); only while the plugin's `io_start` runs.
 
         Raises ValueError for a role other than 'public': authentication does not exist yet, and nothing is
         served less protected than its author asked for.
@@ -75,89 +103,58 @@ class Host:
                 f"add_action({prefix!r}, role={role!r}): roles need authentication, which is not there yet; "
                 "leave role out or make it 'public'"
             )
-        if self.binder is None:
+        if self._bind is None:
             raise RuntimeError(f"add_action({prefix!r}) was called outside io_start(host): call it there")
-        self.binder(prefix, function)
+        self._bind(prefix, function)
 
-    def publish(self, topic: str, message: str | bytes) -> int:
-        """Send `message` to every subscriber of `topic`, framed once for all; returns how many there are.
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, Result], *, name: str | None = None
+    ) -> asyncio.Task[Result]:
+        """Run a coroutine in the background, as a task that belongs to this plugin.
 
-        Raises RuntimeError with `workers` over 1 and no `topics.broker`: the other processes would not hear.
+        It is cancelled and awaited when the server stops, and when a reload has put a new edition of the
+        plugin in place: what ticks or polls never does so twice. What only concerns one connection belongs
+        into its action, in an `asyncio.TaskGroup`. An exception is logged, with the plugin's file, and ends
+        the task alone; `Closed` is a quiet end. Raises RuntimeError once the plugin was stopped.
         """
-        self.check_topics()
-        subscribers = self.topics.subscribers(topic)
-        publication = Publication(message, self.config.limits)
-        count = 0
-        for subscriber in subscribers:
-            subscriber.deliver(publication)
-            count += 1
-        return count
-
-    def check_topics(self) -> None:
-        """Raise RuntimeError where a topic would silently reach one worker of several."""
-        if self.config.workers != 1 and self.config.topics.broker is None:
+        if self._stopped:
+            coroutine.close()
             raise RuntimeError(
-                f"Topics reach one process only, and workers is {self.config.workers!r}: "
-                "set topics.broker in web.json5, or workers: 1"
+                f"spawn() was called after the background tasks of {self._owner} were stopped: "
+                "the server stops, or a newer edition of the plugin is in force"
             )
-
-    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine in a task that is kept until it ends, and cancelled when the server stops."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = asyncio.get_running_loop().create_task(Contained(coroutine, self._owner), name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
-    def start_action(
-        self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
-    ) -> asyncio.Task[None]:
-        """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        self._actions.add(task)
-        task.add_done_callback(done)
-        return task
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Closed):
+            _log.error("background task failed", plugin=self._owner, task=task.get_name(), exc_info=error)
 
-    def action_done(self, task: asyncio.Task[None]) -> None:
-        """The task of an action has ended."""
-        self._actions.discard(task)
+    # ---- what the registry of plugins calls -----------------------------------------------------------
 
-    async def actions_done(self) -> None:
-        """Wait until no action runs any more."""
-        while self._actions:
-            await asyncio.wait(self._actions)
+    def bind_with(self, bind: Binder | None) -> None:
+        """Have `add_action` call `bind` from now on; None ends that."""
+        self._bind = bind
 
-    def cancel_tasks(self) -> list[asyncio.Task[Any]]:
-        """Cancel what still runs; returns those tasks, for the caller to await."""
-        tasks = [*self._actions, *self._tasks]
+    async def stop_tasks(self, patience: float) -> None:
+        """Cancel the background tasks and wait for their end, for at most `patience` seconds."""
+        self._stopped = True
+        # Who calls this may be one of them: an action of the plugin that orders a reload.
+        tasks = self._tasks - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        return tasks
-
-    def next_number(self) -> int:
-        """A number for a WebSocket that no other of this process ever has."""
-        self._numbers += 1
-        return self._numbers
-
-    def ping_payload(self) -> bytes:
-        """A payload that no peer can guess ahead: a pong that carries it answers our ping."""
-        self._pings += 1
-        return self._pings.to_bytes(4, "big") + os.urandom(4)
-
-    def keepalive(self) -> KeepAlive:
-        """Deadlines and pings for a WebSocket that opens now."""
-        timeouts = self.config.timeouts
-        return KeepAlive(
-            inactivity=timeouts.inactivity,
-            request=inf if timeouts.request is None else timeouts.request,
-            ping=self.config.web_sockets.ping,
-            pong=timeouts.pong,
-            now=self.clock.now,
-            # Connections that open together (after a restart, say) must not ping together for ever.
-            phase=0.5 + random() / 2,
-        )
-
-
-def _codec(limits: Limits) -> Protocol:
-    return Protocol(
-        max_message=limits.max_message, max_frame=limits.max_frame, max_fragments=limits.max_fragments
-    )
+        if not tasks:
+            return
+        _, left = await asyncio.wait(tasks, timeout=patience)
+        for task in left:
+            _log.error(
+                "background task ignores its cancellation",
+                plugin=self._owner,
+                task=task.get_name(),
+                where=whereabouts(task),
+                hint="let asyncio.CancelledError through; this task stays in memory",
+            )

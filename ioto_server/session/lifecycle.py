@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ioto_server.config import Config
     from ioto_server.websocket import Protocol
 
-    from .host import Host
+    from .core import Core
     from .link import Link
     from .publication import Publication
 
@@ -71,7 +71,7 @@ class Lifecycle(Delivery):
     def __init__(
         self,
         *,
-        host: Host,
+        host: Core,
         link: Link,
         codec: Protocol,
         keepalive: KeepAlive,
@@ -79,8 +79,9 @@ class Lifecycle(Delivery):
         path: str,
         peer: str,
         drop_when_slow: bool = False,
+        config: Config | None = None,
     ) -> None:
-        """Made at `Web.accept()`; authors never make one."""
+        """Made at `Web.accept()`; authors never make one. `config` is its action's, where that has own."""
         super().__init__(host, path, peer)
         self.protocol = protocol
         self.data: Any = None
@@ -93,7 +94,7 @@ class Lifecycle(Delivery):
         self.held = 0
         self._count_at = SMALL
         # A reload changes the host's configuration, not that of a connection that is open.
-        self._config: Config = host.config
+        self._config: Config = host.config if config is None else config
         self._clock = host.clock
         self._link = link
         self._codec = codec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ioto_server.websocket import Deflate, Opcode, Protocol
 
@@ -20,6 +20,9 @@ class Publication:
 
     __slots__ = ("_encodings", "_limits", "_opcode", "_payload")
 
+    # Bytes that one takes in memory beside its message and the frames made of that.
+    _OVERHEAD: Final = 512
+
     def __init__(self, message: str | bytes, limits: Limits) -> None:
         """Encode `message` for connections without compression.
 
@@ -30,6 +33,16 @@ class Publication:
         self._limits = limits
         self._encodings: dict[int, list[bytes]] = {}
         self.frames(None)
+
+    @property
+    def message(self) -> str | bytes:
+        """The message, as it was published."""
+        return self._payload.decode() if self._opcode is Opcode.TEXT else self._payload
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory one takes that is kept: the message, its frames, compressed ones."""
+        return self._OVERHEAD + 3 * len(self._payload)
 
     def frames(self, deflate: Deflate | None) -> list[bytes]:
         """The finished frames for a connection that has agreed on this; not to be changed."""

@@ -118,9 +118,10 @@ class Web(Answer):
             )
         for name, value in (headers or {}).items():
             check_own_field(name, value)
-        host = self.host
-        limits = host.config.limits
-        keepalive = host.keepalive()
+        host = self.host.core
+        config = host.config_of(self.action.own)
+        limits = config.limits
+        keepalive = host.keepalive(config)
         head = encode_head(
             101, self._opening_headers(upgrade, chosen, keepalive.inactivity, keepalive.request, headers)
         )
@@ -131,12 +132,13 @@ class Web(Answer):
         self._request = pack(self.request)
         websocket = WebSocket(
             host=host,
+            config=config,
             link=link,
             codec=Protocol(
                 max_message=limits.max_message,
                 max_frame=limits.max_frame,
                 max_fragments=limits.max_fragments,
-                validate_utf=host.config.web_sockets.validate_utf,
+                validate_utf=config.web_sockets.validate_utf,
                 text_bytes=self.action.text is bytes,
                 stream=self.action.stream,
                 deflate=upgrade.compression and upgrade.compression[0],
@@ -229,7 +231,7 @@ class Web(Answer):
 
     def task_done(self, task: asyncio.Task[None]) -> None:
         """The task of the action has ended."""
-        self.host.action_done(task)
+        self.host.core.action_done(task)
         if not task.cancelled():
             error = task.exception()
             if error is not None:

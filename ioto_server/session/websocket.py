@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Generator
+from collections.abc import AsyncIterable, Awaitable, Generator
 from typing import Any
 
 from ioto_server.websocket import Opcode
@@ -81,8 +81,14 @@ class WebSocket(Conversation):
 
     # ---- sending --------------------------------------------------------------------------------------
 
-    def send(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
+    def send(
+        self, message: str | bytes | bytearray | memoryview | AsyncIterable[str] | AsyncIterable[bytes]
+    ) -> Awaitable[None]:
         """Send a message: `str` as text, bytes-like as binary (webSocketSend).
+
+        An async iterator of one or the other is sent as one message, each piece as soon as it is there; it
+        has to be awaited. Until its end no other message can be sent (StateError), published ones wait. An
+        iterator that raises ends the connection with 1011, as half of the message has left.
 
         Raises `Closed` when the WebSocket is closing or closed or the peer reads too slowly, and
         MessageTooBig, before anything is written, for more than `limits.maxMessage` bytes; TypeError for
@@ -92,7 +98,28 @@ class WebSocket(Conversation):
             return self._send(_BINARY, message)
         if isinstance(message, str):
             return self._send(_TEXT, message.encode())
+        if isinstance(message, AsyncIterable):
+            return self._send_pieces(message)
         return self._send(_BINARY, _bytes(message))
+
+    async def _send_pieces(self, pieces: AsyncIterable[str] | AsyncIterable[bytes]) -> None:
+        kind: Opcode | None = None
+        try:
+            async for piece in pieces:
+                of = _TEXT if isinstance(piece, str) else _BINARY
+                if kind is not None and of is not kind:
+                    raise TypeError(
+                        "The pieces of a message are all str or all bytes: one was of the other kind"
+                    )
+                await self.send_block(of, piece, more=True)
+                kind = of
+        except BaseException:
+            if kind is not None and self.phase == OPEN:
+                self._fail(Cause.ACTION_FAILED, 1011, "Internal error")
+            raise
+        if kind is not None:
+            # What came last went on its way at once, so the end of the message is a frame of its own.
+            await self.send_block(kind, b"")
 
     def send_text(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a text message; bytes must be UTF-8, which is checked: ValueError otherwise."""
@@ -152,13 +179,19 @@ class WebSocket(Conversation):
     # ---- topics ---------------------------------------------------------------------------------------
 
     def subscribe(self, topic: str) -> None:
-        """Hear everything that `host.publish` says on `topic`; one ending in `/*` covers all below it."""
+        """Hear everything that `host.publish` says on `topic`; one ending in `/*` covers all below it.
+
+        What is retained there is heard at once. Raises ValueError for what is no topic, `Closed` after the
+        end, and RuntimeError with `workers` over 1 and no `topics.broker`.
+        """
         self._check_open()
         self._host.check_topics()
-        self._host.topics.subscribe(self, topic)
+        news = self._host.topics.subscribe(self, topic)
         if self._topics is None:
             self._topics = set()
         self._topics.add(topic)
+        for publication in news:
+            self.deliver(publication)
 
     def unsubscribe(self, topic: str) -> None:
         """Hear no more of `topic`."""

@@ -12,6 +12,7 @@ from ioto_server.server import Server as RealServer
 from ioto_server.server.exchange import Exchange
 from ioto_server.server.http_connection import HttpConnection
 from ioto_server.server.wheel import Wheel
+from ioto_server.session import Host
 
 from .failures import Leaked, TimedOut, describe_task
 from .journal import Journal
@@ -81,7 +82,7 @@ class Connection:
             return "the request did not reach an action"
         found = self._server.plugins.find(exchange.request.path)
         action = (
-            f"the action at {found[0].where}" if found is not None else "no action is bound there, and it"
+            f"the action at {found[1].where}" if found is not None else "no action is bound there, and it"
         )
         if exchange.task is None or exchange.task.done():
             return f"{action} has returned"
@@ -110,6 +111,8 @@ class Engine:
         self.journal.open()
         try:
             self._server = _Server(self._config, self._plugins, self.loop)
+            #: The host, as the test sees it: what it begins there is the test's own.
+            self.host = Host(self._server.host, "the test")
             self.run(self._plugins.start(self._server.host), "io_start did not return")
         except BaseException:
             self.journal.close()
@@ -197,13 +200,17 @@ class Engine:
         __tracebackhide__ = True
         # However short a test's own waits are: this one is for the server.
         limit = max(self.timeout, _STOP)
-        stopping = self.loop.begin(self._server.stop(1001, "Server stopping"))
+        stopping = self.loop.begin(self._stop_all())
         self.loop.settle(limit)
         if not stopping.done():
             timeouts = self._config.timeouts
             self.loop.advance(min(timeouts.drain, _DRAIN) + timeouts.close, limit)
         self.run(stopping, "The server did not stop", timeout=limit)
         self.loop.settle(limit)
+
+    async def _stop_all(self) -> None:
+        await self.host.stop_tasks(self._config.timeouts.close)
+        await self._server.stop(1001, "Server stopping")
 
     def _check_tasks(self) -> None:
         __tracebackhide__ = True
@@ -213,5 +220,5 @@ class Engine:
             tasks = "\n".join(f"  {describe_task(task)}, begun at {begun[task]}" for task in left)
             raise Leaked(
                 f"{len(left)} task(s) were left behind when the server had stopped:\n{tasks}\n"
-                "  begin them with web.host.create_task(), which ends them, or cancel them yourself"
+                "  begin them with web.host.spawn(), which ends them, or cancel them yourself"
             )

@@ -7,9 +7,10 @@ import linecache
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
+
+from ioto_server.session.whereabouts import frames as frames_of
 
 # Code below these folders, and code that stands in no file, is nobody's who reads a test's output.
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
@@ -57,7 +58,7 @@ def raised_at(traceback: TracebackType | None) -> str | None:
 
 def describe_task(task: asyncio.Task[object]) -> str:
     """Where a task stands: `file:line: source line` of the author's code that waits."""
-    frames = list(_frames(task))
+    frames = list(frames_of(task.get_coro()))
     own = [frame for frame in frames if is_authors(frame.f_code)]
     if not frames:
         return task.get_name()
@@ -70,7 +71,7 @@ def describe_task(task: asyncio.Task[object]) -> str:
 
 def is_asleep(task: asyncio.Task[object]) -> bool:
     """Whether a task waits for nothing but time, in `asyncio.sleep`."""
-    frames = list(_frames(task))
+    frames = list(frames_of(task.get_coro()))
     return bool(frames) and frames[-1].f_code is asyncio.sleep.__code__
 
 
@@ -80,18 +81,6 @@ def begun_at() -> str:
     while frame is not None and not is_authors(frame.f_code):
         frame = frame.f_back
     return f"{shorten(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else "<unknown>"
-
-
-def _frames(task: asyncio.Task[object]) -> Iterator[FrameType]:
-    """The frames of a suspended task, the outermost first: `Task.get_stack` gives only that one."""
-    waiting: object = task.get_coro()
-    while waiting is not None:
-        # The session's own coroutine around an action's has no frame.
-        waiting = getattr(waiting, "_action", waiting)
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
-        if isinstance(frame, FrameType):
-            yield frame
-        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None)
 
 
 def is_authors(code: CodeType) -> bool:

@@ -54,7 +54,7 @@ class Server:
     @property
     def host(self) -> Host:
         """The host that the actions share, as `web.host`; what it does, not what it has, needs `call`."""
-        return self.engine.server.host
+        return self.engine.host
 
     @property
     def log(self) -> Sequence[Mapping[str, Any]]:

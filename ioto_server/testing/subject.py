@@ -5,21 +5,18 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable
-from itertools import count
 from pathlib import Path
 from types import ModuleType
 
-from ioto_server.http import DuplicatePrefix
-from ioto_server.plugins import Plugin, Plugins
+from ioto_server.plugins import Plugin, PluginError, Plugins
 from ioto_server.plugins.finder import PluginFile
-from ioto_server.plugins.loader import actions_of, forget, import_plugin
+from ioto_server.plugins.loader import actions_of
+from ioto_server.plugins.modules import Root
+from ioto_server.plugins.sources import Sources
 from ioto_server.session import ActionFunction
 
 #: An action's function, a module of actions, a plugin's file, or a folder of plugins.
 Subject = ActionFunction | ModuleType | str | os.PathLike[str]
-
-# Files are imported into packages of their own, as the daemon does it.
-_numbers = count()
 
 
 class Subjects:
@@ -27,8 +24,6 @@ class Subjects:
 
     def __init__(self) -> None:
         self.plugins = Plugins([])
-        self._roots: list[str] = []
-        self._folders: list[Plugins] = []
 
     @classmethod
     def load(cls, subjects: Iterable[Subject]) -> Subjects:
@@ -48,10 +43,7 @@ class Subjects:
 
     def forget(self) -> None:
         """Let go of the modules that were imported."""
-        for root in self._roots:
-            forget(root)
-        for folder in self._folders:
-            folder.forget()
+        self.plugins.forget()
 
     def _add(self, subject: Subject) -> None:
         if isinstance(subject, str | os.PathLike):
@@ -72,9 +64,7 @@ class Subjects:
             )
 
     def _add_folder(self, folder: Path) -> None:
-        plugins = Plugins.load([folder.resolve()])
-        self._folders.append(plugins)
-        for plugin in plugins.plugins:
+        for plugin in Plugins.load([folder.resolve()]).plugins:
             self._bind(plugin, str(folder))
 
     def _add_file(self, path: Path) -> None:
@@ -85,10 +75,14 @@ class Subjects:
             )
         file = (path / "__init__.py" if path.is_dir() else path).resolve()
         stem = file.parent.name if path.is_dir() else file.stem
-        root = f"ioto_testing_{next(_numbers)}"
-        self._roots.append(root)
         source = PluginFile(file.parent.parent if path.is_dir() else file.parent, file, (stem,))
-        self._bind(Plugin(source, import_plugin(source, root)), str(path))
+        root = Root(source.folder, Sources())
+        try:
+            plugin = Plugin.load(source, root)
+        except BaseException:
+            root.drop()
+            raise
+        self._bind(plugin, str(path))
 
     def _add_function(self, function: ActionFunction) -> None:
         """Load one function as if it stood alone in its module."""
@@ -102,9 +96,7 @@ class Subjects:
         plugin.actions = plugin.actions or actions_of(plugin.module, plugin.source)
         if not plugin.actions and not hasattr(plugin.module, "io_start"):
             raise ValueError(f"{what} has no action: put @action('/prefix') above a function of it")
-        for action in plugin.actions:
-            try:
-                self.plugins.prefixes.add(action.prefix, action)
-            except DuplicatePrefix as error:
-                raise ValueError(f"{action.where}: {error}: give one of them another prefix") from None
-        self.plugins.plugins.append(plugin)
+        try:
+            self.plugins.add(plugin)
+        except PluginError as error:
+            raise ValueError(str(error)) from None

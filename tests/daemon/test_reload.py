@@ -72,7 +72,7 @@ def test_changed_plugins_serve_new_connections_and_old_ones_keep_theirs(start_da
     daemon = start(start_daemon)
     with connect(daemon) as old:
         (daemon.folder / "actions" / "answer.py").write_text(ANSWER.format(answer="new"))
-        assert reload(daemon).stdout == "plugins: loaded anew\n"
+        assert reload(daemon).stdout == "answer.py: loaded anew\n"
         with connect(daemon) as new:
             assert (ask(old), ask(new), ask(old)) == (b"old", b"new", b"old")
 

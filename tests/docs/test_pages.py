@@ -152,6 +152,29 @@ def test_what_is_shared(actions: Server) -> None:
     assert first.receive() == "2"
 
 
+def test_limits_of_an_action_s_own(actions: Server) -> None:
+    bulk = actions.connect("/ws/bulk")
+    assert bulk.response.headers.get("x-request-timeout") == "7200"
+    ticker = actions.connect("/ws/ticker")
+    assert ticker.response.headers.get("x-inactivity-timeout") is None
+    assert actions.request("POST", "/api/import", body="x" * 200_000).json() == {"bytes": 200_000}
+
+
+def test_a_message_as_it_comes_into_being(actions: Server) -> None:
+    client = actions.connect("/ws/pieces")
+    actions.advance(3)
+    assert client.receive() == "0 1 2 "
+
+
+def test_what_is_retained(actions: Server) -> None:
+    first = actions.connect("/ws/lamp")
+    first.send("on")
+    assert first.receive() == "on"
+    assert actions.connect("/ws/lamp").receive() == "on"
+    first.send("forget")
+    assert actions.connect("/ws/lamp").messages == ()
+
+
 def test_work_in_a_thread(actions: Server) -> None:
     client = actions.connect("/ws/slow")
     client.send("secret")

@@ -9,7 +9,7 @@ import pytest
 
 from ioto_server.config import Config
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.session import Host
+from ioto_server.session import Core, Host
 
 DECORATED = """\
 from ioto_server import Web, action
@@ -32,8 +32,8 @@ def prefixes(folder: Path) -> list[str]:
     return [action.prefix for action in Plugins.load([folder]).actions()]
 
 
-def make_host() -> Host:
-    return Host(Config(), lambda: 0.0)
+def make_core() -> Core:
+    return Core(Config(), lambda: 0.0)
 
 
 def test_decorators_bind(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_whole_segments_match_and_the_longest_wins(
 ) -> None:
     write(tmp_path, {"a.py": DECORATED.format(prefix="/ws"), "b.py": DECORATED.format(prefix="/ws/echo")})
     found = Plugins.load([tmp_path]).find(path)
-    assert (found and (found[0].prefix, found[1])) == (None if prefix is None else (prefix, rest))
+    assert (found and (found[1].prefix, found[2])) == (None if prefix is None else (prefix, rest))
 
 
 def test_two_plugins_with_one_prefix_are_an_error_naming_both(tmp_path: Path) -> None:
@@ -209,18 +209,18 @@ def test_io_start_binds_by_hand_and_io_stop_runs_last_first(tmp_path: Path) -> N
         },
     )
     plugins = Plugins.load([tmp_path])
-    host = make_host()
-    asyncio.run(plugins.start(host))
-    assert host.data.told == ["a", "b"]
+    core = make_core()
+    asyncio.run(plugins.start(core))
+    assert core.data.told == ["a", "b"]
     assert plugins.find("/by/hand/x") is not None
-    asyncio.run(plugins.stop(host))
-    assert host.data.told == ["a", "b", "stop b", "stop a"]
+    asyncio.run(plugins.stop(core))
+    assert core.data.told == ["a", "b", "stop b", "stop a"]
 
 
 def test_io_start_that_raises_stops_the_start_with_its_line(tmp_path: Path) -> None:
     write(tmp_path, {"a.py": "def io_start(host):\n    raise OSError('no sensor')\n"})
     with pytest.raises(PluginError, match=r"a\.py:2: OSError: no sensor"):
-        asyncio.run(Plugins.load([tmp_path]).start(make_host()))
+        asyncio.run(Plugins.load([tmp_path]).start(make_core()))
 
 
 def test_a_role_other_than_public_is_refused(tmp_path: Path) -> None:
@@ -229,12 +229,12 @@ def test_a_role_other_than_public_is_refused(tmp_path: Path) -> None:
         {"a.py": "async def s(web): ...\ndef io_start(host):\n    host.add_action('/a', s, role='admin')\n"},
     )
     with pytest.raises(PluginError, match="roles need authentication"):
-        asyncio.run(Plugins.load([tmp_path]).start(make_host()))
+        asyncio.run(Plugins.load([tmp_path]).start(make_core()))
 
 
 def test_add_action_outside_io_start_is_refused() -> None:
     with pytest.raises(RuntimeError, match="outside io_start"):
-        make_host().add_action("/a", lambda web: None)
+        Host(make_core(), "here").add_action("/a", lambda web: None)
 
 
 def test_a_failing_io_stop_does_not_keep_the_others_from_stopping(tmp_path: Path) -> None:
@@ -247,11 +247,11 @@ def test_a_failing_io_stop_does_not_keep_the_others_from_stopping(tmp_path: Path
         },
     )
     plugins = Plugins.load([tmp_path])
-    host = make_host()
+    core = make_core()
 
     async def run() -> None:
-        await plugins.start(host)
-        await plugins.stop(host)
+        await plugins.start(core)
+        await plugins.stop(core)
 
     asyncio.run(run())
-    assert host.data.stopped == ["a"]
+    assert core.data.stopped == ["a"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ioto_server.config import Config
-from ioto_server.plugins import Plugins
+from ioto_server.plugins import Plugin, Plugins
+from ioto_server.plugins.finder import PluginFile
 from ioto_server.server import Server
 from ioto_server.server.http_connection import HttpConnection
 from ioto_server.server.wheel import TICK, Wheel
-from ioto_server.session import Action, Web
+from ioto_server.session import Action, Host, Web
 
 UNLIMITED = 2**63 - 1
 
@@ -168,10 +170,14 @@ class Client:
 
 def make_server(actions: dict[str, Callable[[Web], Any]] | None = None, **directives: Any) -> Server:
     """A server with these actions and `section={directive: value}`."""
+    here = Path(__file__)
+    plugin = Plugin(PluginFile(here.parent, here, ("harness",)), ModuleType("harness"))
+    plugin.actions = [Action(prefix, function, here, 1) for prefix, function in (actions or {}).items()]
     plugins = Plugins(())
-    for prefix, function in (actions or {}).items():
-        plugins.prefixes.add(prefix, Action(prefix, function, Path(__file__), 1))
-    return Server(Config.model_validate(directives), plugins, Wheel(0.0))
+    plugins.add(plugin)
+    server = Server(Config.model_validate(directives), plugins, Wheel(0.0))
+    plugin.host = Host(server.host, str(here))
+    return server
 
 
 async def pass_time(server: Server, seconds: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec
 from structlog.testing import capture_logs
 
 from ioto_server.config import Config
-from ioto_server.session import Event, Host, WebSocket
+from ioto_server.session import Core, Event, WebSocket
 from ioto_server.session.keepalive import KeepAlive
 from ioto_server.websocket import Opcode, Protocol, Received
 
@@ -140,9 +140,9 @@ class Told:
         return [data for event, data in self.events if event is Event.MESSAGE]
 
 
-def make_host(**directives: Any) -> Host:
+def make_host(**directives: Any) -> Core:
     """A host with a configuration of `section={directive: value}`, on a clock of its own."""
-    return Host(Config.model_validate(directives), Clock())
+    return Core(Config.model_validate(directives), Clock())
 
 
 class Connection:
@@ -150,7 +150,7 @@ class Connection:
 
     def __init__(
         self,
-        host: Host | None = None,
+        host: Core | None = None,
         *,
         callback: Callable[..., Any] | None = None,
         keepalive: KeepAlive | None = None,

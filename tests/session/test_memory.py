@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ioto_server.session import Host
+from ioto_server.session import Core
 from ioto_server.session.memory import SMALL, Memory
 
 from .harness import Connection, Told, in_loop, make_host, turns
@@ -12,7 +12,7 @@ from .harness import Connection, Told, in_loop, make_host, turns
 LIMIT = 100_000
 
 
-def small() -> Host:
+def small() -> Core:
     return make_host(limits={"memory": LIMIT, "maxBacklog": "unlimited"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ioto_server.session import Topics
+from ioto_server.session import Carrier, Cause, Topics
 from ioto_server.session.publication import Publication
 
 from .harness import Connection, Told, in_loop, make_host, turns
@@ -75,13 +75,13 @@ def test_nothing_can_be_published_to_a_pattern(topic: str) -> None:
 
 @in_loop
 async def test_a_subscriber_that_is_lost_while_it_is_told_harms_nobody() -> None:
-    host = make_host(limits={"maxBacklog": 1000})
-    ones = [Connection(host, callback=Told([])) for _ in range(3)]
+    core = make_host(limits={"maxBacklog": 1000})
+    ones = [Connection(core, callback=Told([])) for _ in range(3)]
     for one in ones:
         one.ws.subscribe("news")
     ones[1].link.room = 0
     for number in range(3):
-        host.publish("news", f"{number} {'x' * 1000}")
+        core.publish("news", f"{number} {'x' * 1000}")
         await turns()
     assert len(ones[0].seen()) == len(ones[2].seen()) == 3
     assert ones[1].outcome[1] == 1008
@@ -89,21 +89,160 @@ async def test_a_subscriber_that_is_lost_while_it_is_told_harms_nobody() -> None
 
 @in_loop
 async def test_an_unsubscribed_websocket_hears_no_more() -> None:
-    host = make_host()
-    one = Connection(host, callback=Told([]))
+    core = make_host()
+    one = Connection(core, callback=Told([]))
     one.ws.subscribe("news")
-    host.publish("news", "a")
+    core.publish("news", "a")
     one.ws.unsubscribe("news")
-    host.publish("news", "b")
+    core.publish("news", "b")
     await turns()
     assert one.seen() == [("message", "a")]
 
 
 @in_loop
 async def test_with_several_workers_and_no_broker_topics_raise() -> None:
-    host = make_host(workers=2)
-    one = Connection(host, callback=Told([]))
+    core = make_host(workers=2)
+    one = Connection(core, callback=Told([]))
     with pytest.raises(RuntimeError, match=r"topics\.broker"):
         one.ws.subscribe("news")
     with pytest.raises(RuntimeError, match=r"topics\.broker"):
-        host.publish("news", "a")
+        core.publish("news", "a")
+
+
+# What is retained
+
+
+@in_loop
+async def test_who_comes_later_hears_what_is_retained_at_once_and_first() -> None:
+    core = make_host()
+    core.publish("news/a", "not retained")
+    core.publish("news/a", "old", retain=True)
+    core.publish("news/b", b"b", retain=True)
+    core.publish("news/a", "a", retain=True)
+    one, all_news = Connection(core, callback=Told([])), Connection(core, callback=Told([]))
+    one.ws.subscribe("news/a")
+    all_news.ws.subscribe("news/*")
+    core.publish("news/a", "then")
+    await turns()
+    assert one.seen() == [("message", "a"), ("message", "then")]
+    assert all_news.seen() == [("message", b"b"), ("message", "a"), ("message", "then")]
+    assert (core.topics.last("news/a"), core.topics.last("news/b")) == ("a", b"b")
+
+
+@in_loop
+async def test_what_is_retained_is_heard_once_by_whoever_asks_twice() -> None:
+    core = make_host()
+    core.publish("news/a", "a", retain=True)
+    one = Connection(core, callback=Told([]))
+    for topic in ("news/*", "news/a", "news/a", "news/*"):
+        one.ws.subscribe(topic)
+    await turns()
+    assert one.seen() == [("message", "a")]
+
+
+@in_loop
+async def test_what_is_forgotten_is_not_heard() -> None:
+    core = make_host()
+    core.publish("news", "a", retain=True)
+    core.forget("news")
+    core.forget("never retained")
+    one = Connection(core, callback=Told([]))
+    one.ws.subscribe("news")
+    await turns()
+    assert one.seen() == []
+    assert (core.topics.last("news"), core.topics.retained.size) == (None, 0)
+
+
+@in_loop
+async def test_what_is_retained_is_bounded() -> None:
+    core = make_host(limits={"memory": "1MB"})
+
+    def fill() -> None:
+        for number in range(10_000):
+            core.publish(f"topic/{number}", "x" * 1000, retain=True)
+
+    with pytest.raises(RuntimeError, match=r"a quarter of limits\.memory"):
+        fill()
+    kept = len(core.topics.retained)
+    assert 50 < kept < 1000
+    # What takes no more than before goes on.
+    core.publish("topic/0", "y" * 1000, retain=True)
+    core.forget("topic/1")
+    core.publish("another", "z" * 900, retain=True)
+    assert len(core.topics.retained) == kept
+
+
+@in_loop
+async def test_a_slow_subscriber_is_ended_by_what_is_retained_and_listens_to_nothing() -> None:
+    core = make_host(limits={"maxBacklog": 1000})
+    for number in range(5):
+        core.publish(f"news/{number}", "x" * 1000, retain=True)
+    slow = Connection(core, callback=Told([]))
+    slow.link.room = 0
+    slow.ws.send("y" * 1000)
+    await turns()
+    slow.ws.subscribe("news/*")
+    assert slow.outcome[1] == 1008
+    assert core.topics.count("news/1") == 0
+
+
+# What carries topics to other processes
+
+
+class Recorder:
+    """A carrier that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def publish(self, topic: str, message: str | bytes, retain: bool) -> None:
+        self.told.append(("publish", topic, message, retain))
+
+    def forget(self, topic: str) -> None:
+        self.told.append(("forget", topic))
+
+    def subscribed(self, pattern: str, count: int) -> None:
+        self.told.append(("subscribed", pattern, count))
+
+    def count(self, topic: str) -> int:
+        return 40
+
+
+@in_loop
+async def test_a_carrier_is_told_of_all_and_what_it_brings_goes_no_further() -> None:
+    core = make_host(workers=2)
+    carrier: Carrier = (recorder := Recorder())
+    core.topics.carry(carrier)
+    one = Connection(core, callback=Told([]))
+    one.ws.subscribe("a/*")
+    one.ws.subscribe("a/*")
+    assert core.publish("a/b", "mine") == 1
+    core.publish("a/b", b"kept", retain=True)
+    core.forget("a/b")
+    assert core.topics.count("a/b") == 41
+    assert recorder.told == [
+        ("subscribed", "a/*", 1),
+        ("publish", "a/b", "mine", False),
+        ("publish", "a/b", b"kept", True),
+        ("forget", "a/b"),
+    ]
+    recorder.told.clear()
+    core.hear("a/c", "theirs", retain=True)
+    assert core.topics.last("a/c") == "theirs"
+    core.hear_forget("a/c")
+    assert core.topics.last("a/c") is None
+    await turns()
+    assert one.seen()[-1] == ("message", "theirs")
+    one.ws.drop(Cause.CONNECTION_LOST)
+    assert recorder.told == [("subscribed", "a/*", 0)]
+
+
+@in_loop
+async def test_a_carrier_that_comes_late_is_told_what_there_is() -> None:
+    core = make_host()
+    for topic in ("x", "a/*"):
+        Connection(core, callback=Told([])).ws.subscribe(topic)
+    core.publish("x", "1", retain=True)
+    recorder = Recorder()
+    core.topics.carry(recorder)
+    assert recorder.told == [("subscribed", "x", 1), ("subscribed", "a/*", 1), ("publish", "x", "1", True)]

@@ -56,7 +56,7 @@ async def state(web: Web) -> None:
 
 
 def io_start(host: Host) -> None:
-    host.create_task(publish(host))
+    host.spawn(publish(host))
 
 
 async def publish(host: Host) -> None:

@@ -49,7 +49,7 @@ async def fail_in_task(web: Web) -> None:
         raise LookupError("in a task")
 
     async for _ in web.websocket:
-        web.host.create_task(task())
+        web.host.spawn(task())
 
 
 async def linger(web: Web) -> None:

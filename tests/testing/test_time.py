@@ -76,7 +76,7 @@ def test_background_tasks_of_a_plugin_see_the_time_too() -> None:
                 await asyncio.sleep(3600)
                 web.host.publish("clock", str(hour))
 
-        web.host.create_task(clock())
+        web.host.spawn(clock())
         await web.wait()
 
     with Server(listen, settings={"timeouts.inactivity": "never"}) as server:

@@ -1,0 +1,181 @@
+"""The core of a process: its configuration, its open WebSockets, all that is there once for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import typing
+from collections.abc import Callable, Coroutine
+from math import inf
+from random import random
+from types import SimpleNamespace
+from typing import Any
+
+from ioto_server.config import Config, Limits
+from ioto_server.websocket import Protocol
+
+from .keepalive import KeepAlive
+from .memory import Memory
+from .own import Own
+from .publication import Publication
+from .topics import Topics, check_topic
+from .turn import Turn
+
+if typing.TYPE_CHECKING:
+    from .conversation import Conversation
+
+
+class Clock(typing.Protocol):
+    """What tells the time of the timers."""
+
+    now: float
+
+
+class Core:
+    """What the connections of a process have in common; plugins see it through a `Host` of their own.
+
+    `clock.now` is the time of the timers, in seconds: it stands still while the loop is blocked, so that no
+    peer is blamed for it.
+    """
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.clock = clock
+        self.memory = Memory(config.limits.memory)
+        self.turn = Turn()
+        self.configure(config)
+        self.topics = Topics()
+        self.websockets: set[Conversation] = set()
+        self.data = SimpleNamespace()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._actions: set[asyncio.Task[Any]] = set()
+        self._pings = 0
+        self._numbers = 0
+
+    def configure(self, config: Config) -> None:
+        """Take up a configuration; WebSockets that are open keep the limits and timeouts they began with."""
+        limits = config.limits
+        self.config = config
+        self._own: dict[Own, Config] = {}
+        self.memory.limit = limits.memory
+        # Stands in for the codec of a connection that is gone, so that nothing of that one is kept.
+        self.spent_codec = _codec(limits)
+        self.spent_codec.send_close(None, "", [])
+
+    # ---- topics ---------------------------------------------------------------------------------------
+
+    def publish(self, topic: str, message: str | bytes, retain: bool = False) -> int:
+        """Send `message` to every subscriber of `topic`; see `Host.publish`."""
+        self.check_topics()
+        carrier = self.topics.carrier
+        heard = self.hear(topic, message, retain)
+        if carrier is not None:
+            carrier.publish(topic, message, retain)
+        return heard
+
+    def forget(self, topic: str) -> None:
+        """Retain nothing on `topic` any more."""
+        self.check_topics()
+        check_topic(topic)
+        self.topics.retained.forget(topic)
+        if self.topics.carrier is not None:
+            self.topics.carrier.forget(topic)
+
+    def hear(self, topic: str, message: str | bytes, retain: bool) -> int:
+        """Deliver what was published, here or, as a carrier brings it, elsewhere; returns to how many."""
+        subscribers = self.topics.subscribers(topic)
+        publication = Publication(message, self.config.limits)
+        if retain:
+            self.topics.retained.keep(topic, publication, self.config.limits.memory)
+        count = 0
+        for subscriber in subscribers:
+            subscriber.deliver(publication)
+            count += 1
+        return count
+
+    def hear_forget(self, topic: str) -> None:
+        """Another process has had forgotten what is retained on `topic`."""
+        self.topics.retained.forget(topic)
+
+    def check_topics(self) -> None:
+        """Raise RuntimeError where a topic would silently reach one worker of several."""
+        config = self.config
+        if config.workers != 1 and config.topics.broker is None and self.topics.carrier is None:
+            raise RuntimeError(
+                f"Topics reach one process only, and workers is {config.workers!r}: "
+                "set topics.broker in web.json5, or workers: 1"
+            )
+
+    # ---- tasks ----------------------------------------------------------------------------------------
+
+    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in a task that is kept until it ends, and cancelled when the server stops."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def start_action(
+        self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
+    ) -> asyncio.Task[None]:
+        """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._actions.add(task)
+        task.add_done_callback(done)
+        return task
+
+    def action_done(self, task: asyncio.Task[None]) -> None:
+        """The task of an action has ended."""
+        self._actions.discard(task)
+
+    async def actions_done(self) -> None:
+        """Wait until no action runs any more."""
+        while self._actions:
+            await asyncio.wait(self._actions)
+
+    def cancel_tasks(self) -> list[asyncio.Task[Any]]:
+        """Cancel what still runs; returns those tasks, for the caller to await."""
+        tasks = [*self._actions, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    # ---- for connections ------------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        """A number for a WebSocket that no other of this process ever has."""
+        self._numbers += 1
+        return self._numbers
+
+    def ping_payload(self) -> bytes:
+        """A payload that no peer can guess ahead: a pong that carries it answers our ping."""
+        self._pings += 1
+        return self._pings.to_bytes(4, "big") + os.urandom(4)
+
+    def config_of(self, own: Own | None) -> Config:
+        """The configuration for the connections of an action that has `own` limits and timeouts."""
+        if own is None:
+            return self.config
+        config = self._own.get(own)
+        if config is None:
+            config = self._own[own] = own.over(self.config)
+        return config
+
+    def keepalive(self, config: Config | None = None) -> KeepAlive:
+        """Deadlines and pings for a WebSocket that opens now, by `config` where that is not everybody's."""
+        config = config or self.config
+        timeouts = config.timeouts
+        return KeepAlive(
+            inactivity=timeouts.inactivity,
+            request=inf if timeouts.request is None else timeouts.request,
+            ping=config.web_sockets.ping,
+            pong=timeouts.pong,
+            now=self.clock.now,
+            # Connections that open together (after a restart, say) must not ping together for ever.
+            phase=0.5 + random() / 2,
+        )
+
+
+def _codec(limits: Limits) -> Protocol:
+    return Protocol(
+        max_message=limits.max_message, max_frame=limits.max_frame, max_fragments=limits.max_fragments
+    )

@@ -1,0 +1,43 @@
+"""Where code of an author's stands: the lines to be named in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def definition(function: object) -> tuple[str, str | None]:
+    """The name of a function, or of a coroutine's function, and the `file:line` of its definition."""
+    code = getattr(function, "__code__", None) or getattr(function, "cr_code", None)
+    if not isinstance(code, CodeType):
+        return getattr(function, "__qualname__", repr(function)), None
+    return code.co_qualname, f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def whereabouts(task: asyncio.Task[object]) -> str:
+    """`file:line in function()` of the author's line at which a task waits; its name without one."""
+    frame = authors_frame(task.get_coro())
+    if frame is None:
+        return task.get_name()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}()"
+
+
+def authors_frame(coroutine: object) -> FrameType | None:
+    """The outermost frame of a suspended coroutine that is not this package's."""
+    own = (frame for frame in frames(coroutine) if not frame.f_code.co_filename.startswith(_PACKAGE))
+    return next(own, None)
+
+
+def frames(waiting: object) -> Iterator[FrameType]:
+    """The frames of a suspended coroutine, the outermost first: `Task.get_stack` gives only that one."""
+    while waiting is not None:
+        # The session's own coroutine around an author's has no frame.
+        waiting = getattr(waiting, "contains", waiting)
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
+        if isinstance(frame, FrameType):
+            yield frame
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None)
