@@ -64,6 +64,8 @@ def extensions() -> list[Any]:
                 # The types stand in the .pxd files; annotations are for people and mypy.
                 "annotation_typing": False,
                 "auto_pickle": False,
+                # A field that is None is an AttributeError in both builds, never a crash.
+                "nonecheck": True,
             },
         )
     )

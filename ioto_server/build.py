@@ -25,6 +25,15 @@ COMPILED = (
     "websocket/reader",
     "websocket/receiver",
     "websocket/protocol",
+    "session/inbox",
+    "session/keepalive",
+    "session/outbox",
+    "session/turn",
+    "session/delivery",
+    "session/lifecycle",
+    "session/sending",
+    "session/conversation",
+    "session/websocket",
 )
 
 #: The environment variable that forces the sources, when running and, for setup.py, when building.

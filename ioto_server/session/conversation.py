@@ -16,6 +16,7 @@ from .errors import Closed
 from .events import Event
 from .keepalive import Due
 from .memory import SMALL
+from .outbox import SENT
 from .pings import Pings
 from .sending import Sending
 from .states import LINGERING, OPEN, Step
@@ -105,7 +106,7 @@ class Conversation(Sending):
             else:
                 try:
                     result = direct(self, event, codec.data, self._arg)
-                    if result is not None:
+                    if result is not None and result is not SENT:
                         self._check_result(result)
                 except Closed:
                     pass

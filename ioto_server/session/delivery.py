@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .contained import HOLDS_THE_LOOP, Contained
 from .errors import Closed
 from .events import Event
 from .inbox import Inbox
+from .outbox import SENT
 
 if TYPE_CHECKING:
     from .core import Core
@@ -99,7 +100,8 @@ class Delivery:
             self._consume()
         else:
             while self._inbox:
-                self._call(*self._pop(self._inbox))
+                event, data = self._pop(self._inbox)
+                self._call(event, data)
             self._inbox = None
             self._direct = callback
         if self.ending is not None:
@@ -128,7 +130,7 @@ class Delivery:
         begun = monotonic()
         try:
             result = callback(self, event, data, self._arg)
-            if result is not None:
+            if result is not None and result is not SENT:
                 self._check_result(result)
         except Closed:
             pass
@@ -139,7 +141,7 @@ class Delivery:
 
     def _check_result(self, result: object) -> None:
         """A plain callback may return anything, what `ws.send` gave it, say, but nobody runs a coroutine."""
-        if inspect.iscoroutine(result):
+        if isinstance(result, Coroutine):
             result.close()
             raise TypeError(
                 f"The callback {self._callback!r} is called like a plain function and returned a coroutine: "

@@ -21,7 +21,7 @@ from .states import CLOSING, ENDED, FINISHING, LINGERING, OPEN, Step, after
 
 if TYPE_CHECKING:
     from ioto_server.config import Config
-    from ioto_server.websocket import Protocol
+    from ioto_server.websocket.protocol import Protocol
 
     from .core import Core
     from .link import Link
@@ -281,6 +281,9 @@ class Lifecycle(Delivery):
     @property
     def buffered(self) -> int:
         """Bytes held in memory for this connection: partial messages, read-ahead and backlog."""
+        return self._buffered()
+
+    def _buffered(self) -> int:
         read = self._codec.buffered + (self._inbox.size if self._inbox is not None else 0)
         if self.phase == ENDED:
             # The link is no more, whatever it says that it still holds.
@@ -289,7 +292,7 @@ class Lifecycle(Delivery):
         return read + (outbox.queued + outbox.deferred_size if outbox.writable else outbox.backlog())
 
     def _recount(self) -> None:
-        held = self.buffered
+        held = self._buffered()
         if held != self.held:
             self._host.memory.hold(self, held)
 

@@ -22,7 +22,7 @@ class Sending(Lifecycle):
 
     # ---- sending --------------------------------------------------------------------------------------
 
-    def _send(self, opcode: int, payload: bytes) -> Awaitable[None]:
+    def _send(self, opcode: int, payload: str | bytes) -> Awaitable[None]:
         """Frame and queue one message, unless it is dropped for a slow peer. Raises Closed."""
         outbox = self._outbox
         if self.phase != OPEN or (not outbox.writable and self._is_too_slow()):

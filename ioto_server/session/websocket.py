@@ -97,7 +97,7 @@ class WebSocket(Conversation):
         if type(message) is bytes:
             return self._send(_BINARY, message)
         if isinstance(message, str):
-            return self._send(_TEXT, message.encode())
+            return self._send(_TEXT, message)
         if isinstance(message, AsyncIterable):
             return self._send_pieces(message)
         return self._send(_BINARY, _bytes(message))
@@ -107,7 +107,7 @@ class WebSocket(Conversation):
         try:
             async for piece in pieces:
                 of = _TEXT if isinstance(piece, str) else _BINARY
-                if kind is not None and of is not kind:
+                if kind is not None and of != kind:
                     raise TypeError(
                         "The pieces of a message are all str or all bytes: one was of the other kind"
                     )
@@ -123,7 +123,7 @@ class WebSocket(Conversation):
 
     def send_text(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a text message; bytes must be UTF-8, which is checked: ValueError otherwise."""
-        return self._send(_TEXT, message.encode() if isinstance(message, str) else _bytes(message))
+        return self._send(_TEXT, message if isinstance(message, str) else _bytes(message))
 
     def send_binary(self, message: bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a binary message."""
@@ -132,7 +132,7 @@ class WebSocket(Conversation):
     def send_json(self, value: object) -> Awaitable[None]:
         """Send `value` as JSON text; raises TypeError or ValueError where JSON has no such value."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return self._send(_TEXT, text.encode())
+        return self._send(_TEXT, text)
 
     def send_block(
         self, type: Opcode, data: str | bytes | bytearray | memoryview, more: bool = False

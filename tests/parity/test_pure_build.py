@@ -1,4 +1,4 @@
-"""The tests of the codec, once more, on its Python sources: both builds pass the same tests."""
+"""The tests of what is compiled, once more, on the Python sources: both builds pass the same tests."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ def run_forced(value: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_sources_pass_the_same_tests() -> None:
     if running().BUILD == "pure":
         pytest.skip("the sources are what runs: tests/websocket has shown it")
-    done = run_forced(
-        "1", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/websocket"
-    )
+    folders = ["tests/websocket", "tests/session", "tests/server"]
+    done = run_forced("1", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *folders)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
-    assert int(passed[1]) > 800
+    assert int(passed[1]) > 1000
 
 
 @pytest.mark.parametrize("value", ["1", "yes", "0", ""])

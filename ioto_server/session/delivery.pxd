@@ -1,0 +1,42 @@
+"""The types of delivery.py, for its compiled form. No code: what is compiled is delivery.py itself."""
+
+import cython
+
+from .inbox cimport Inbox
+
+
+cdef object SENT
+
+
+cdef class Delivery:
+    cdef bint _asked
+    cdef bint _awaited
+    cdef bint _held
+    cdef bint _told
+    cdef object _arg
+    cdef object _callback
+    cdef object _consumer
+    cdef object _direct
+    cdef object _finished
+    cdef object _host
+    cdef object _waiter
+    cdef Inbox _inbox
+    cdef readonly object ending
+    cdef readonly str path
+    cdef readonly str peer
+
+    cdef _emit(self, event, data)
+    @cython.locals(begun=double)
+    cdef _call(self, event, data)
+    cdef _check_result(self, result)
+    cdef _holds_the_loop(self, callback, double seconds)
+    cdef _consume(self)
+    cdef tuple _pop(self, Inbox inbox)
+    cdef _wake(self)
+    cpdef closed(self)
+    cpdef discard_unasked(self)
+    cdef _tell_end(self, ending)
+    cdef _finish(self)
+    cpdef failed(self, error)
+    cdef _release(self)
+    cdef _recount(self)

@@ -1,0 +1,23 @@
+"""The types of keepalive.py, for its compiled form. No code: what is compiled is keepalive.py itself."""
+
+import cython
+
+
+cdef class KeepAlive:
+    cdef bint _paused
+    cdef double _ping_at
+    cdef double _pong_by
+    cdef double _request_at
+    cdef public bint heard
+    cdef public double inactivity
+    cdef public double last_io
+    cdef public double ping
+    cdef public double pong
+    cdef public double request
+
+    cpdef pause(self)
+    cpdef resume(self, double now)
+    cpdef progressed(self, double now)
+    cpdef due(self, double now)
+    @cython.locals(pong_by=double)
+    cpdef double next_at(self)

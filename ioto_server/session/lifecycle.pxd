@@ -1,0 +1,66 @@
+"""The types of lifecycle.py, for its compiled form. No code: what is compiled is lifecycle.py itself."""
+
+import cython
+
+from libc.stdint cimport int64_t
+
+from ioto_server.websocket.protocol cimport Protocol
+
+from .delivery cimport Delivery
+from .keepalive cimport KeepAlive
+from .outbox cimport Outbox
+
+
+cdef int OPEN
+cdef int CLOSING
+cdef int LINGERING
+cdef int FINISHING
+cdef int ENDED
+cdef int SMALL
+
+
+cdef class Lifecycle(Delivery):
+    cdef bint _eof
+    cdef bytes _pong_due
+    cdef double _close_by
+    cdef int64_t _count_at
+    cdef object _clock
+    cdef object _config
+    cdef readonly object _ended_by
+    cdef object _link
+    cdef object _pings
+    cdef set _topics
+    cdef readonly Outbox _outbox
+    cdef Protocol _codec
+    cdef public bint drop_when_slow
+    cdef public object data
+    cdef public Py_ssize_t held
+    cdef readonly double opened_at
+    cdef readonly int phase
+    cdef readonly int64_t bytes_in
+    cdef readonly int64_t bytes_out
+    cdef readonly int64_t dropped
+    cdef readonly int64_t messages_in
+    cdef readonly int64_t messages_out
+    cdef readonly int64_t number
+    cdef readonly KeepAlive keepalive
+    cdef readonly object latency
+    cdef readonly object protocol
+
+    cpdef drop(self, cause)
+    @cython.locals(outbox=Outbox, size=Py_ssize_t)
+    cdef _close(self, cause, int code, str reason)
+    @cython.locals(size=Py_ssize_t)
+    cdef _peer_closed(self, int code, str reason)
+    @cython.locals(outbox=Outbox, size=Py_ssize_t)
+    cdef _fail(self, cause, int code, str reason)
+    @cython.locals(outbox=Outbox, held=bint)
+    cdef _advance(self, step, cause, str reason=*)
+    cdef _finish_when_sent(self)
+    cdef _end(self, step, cause, str reason)
+    cdef _outcome(self, step, cause, str reason)
+    cdef _log_end(self, ending)
+    @cython.locals(outbox=Outbox, read=Py_ssize_t)
+    cdef Py_ssize_t _buffered(self) except -1
+    cdef _queued(self, Py_ssize_t size)
+    cpdef deliver(self, publication)
