@@ -34,7 +34,7 @@ def ratios(results: Results, bound: Bound) -> list[float] | None:
 
 def spread(values: list[float], form: str = "{:9.2f}") -> str:
     """min, median, max."""
-    return "".join(form.format(value) for value in (min(values), median(values), max(values)))
+    return "".join(form.format(value) for value in three(values))
 
 
 def print_scenario(name: str, results: Results) -> None:
@@ -80,3 +80,49 @@ def print_bounds(bounds: list[Bound], results: Results) -> None:
             better = median(values) <= bound.dream
             verdict += f", and {bound.dream:g} {'reached too' if better else 'not'}"
         print(f"  {what:44}{spread(values, form)}   at most {most}: {verdict}")
+
+
+def summary(results: Results) -> Results:
+    """What is published: of each figure the least, the median and the greatest of the rounds."""
+    return {
+        "scenarios": {
+            name: {
+                "title": SCENARIOS[name].title,
+                "unit": "bytes" if SCENARIOS[name].mode == "idle" else f"us/{SCENARIOS[name].counted}",
+                **result["machine"],
+                "servers": {
+                    server: _summary_of(name, samples)
+                    for server, samples in result["samples"].items()
+                    if samples
+                },
+            }
+            for name, result in results.items()
+            if name in SCENARIOS
+        },
+        "bounds": [
+            {
+                "scenario": bound.scenario,
+                "ours": bound.ours,
+                "peer": bound.peer,
+                "at most": bound.most,
+                "min, median, max": three(values),
+            }
+            for bound in BOUNDS
+            if (values := ratios(results, bound)) is not None
+        ],
+    }
+
+
+def _summary_of(scenario: str, samples: list[Sample]) -> dict[str, Any]:
+    found: dict[str, Any] = {"cost": three([cost(scenario, sample) for sample in samples])}
+    if SCENARIOS[scenario].mode != "idle":
+        found["a second"] = three([sample["count"] / sample["seconds"] for sample in samples])
+        found["latency, us"] = {
+            share: median(sample["latency"][share] for sample in samples) for share in samples[0]["latency"]
+        }
+    return found
+
+
+def three(values: list[float]) -> list[float]:
+    """min, median, max."""
+    return [round(value, 3) for value in (min(values), median(values), max(values))]

@@ -20,11 +20,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.bench.ws.measure import measure
-from tests.bench.ws.programs import MADE, Programs, compile_generator
-from tests.bench.ws.report import print_bounds, print_scenario
+from tests.bench.ws.plot import plot
+from tests.bench.ws.programs import MADE, REPOSITORY, Programs, compile_generator
+from tests.bench.ws.report import print_bounds, print_scenario, summary
 from tests.bench.ws.scenarios import BOUNDS, CONTESTANTS, QUICK, SCENARIOS
 
 RESULTS = MADE / "results.json"
+PLOT = MADE / "speed.svg"
+PUBLISHED = REPOSITORY / "docs"
 
 
 def names_of(known: dict[str, Any]) -> Any:
@@ -58,6 +61,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--servers", type=names_of(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="measured in each round")
+    parser.add_argument(
+        "--publish", action="store_true", help="put what was measured into docs/, with the plot"
+    )
     parser.add_argument("--realtime", action="store_true", help="go before all else on the machine (root)")
     parser.add_argument("--quick", action="store_true", help="under three minutes: fewer rounds and servers")
     options = parser.parse_args()
@@ -84,11 +90,15 @@ def main() -> None:
                 results[name] = {"machine": machine(), "samples": samples}
                 print_scenario(name, results)
                 RESULTS.write_text(json.dumps(results, indent=1))
+                PLOT.write_text(plot(results))
         finally:
             programs.stop()
     if len(options.only) > 1:
         print("\nWhat each figure has to be, of the medians of the rounds (min, median, max)")
         print_bounds([bound for bound in BOUNDS if bound.scenario in options.only], results)
+    if options.publish:
+        (PUBLISHED / "speed.json").write_text(json.dumps(summary(results), indent=1) + "\n")
+        (PUBLISHED / "speed.svg").write_text(plot(results))
 
 
 if __name__ == "__main__":
