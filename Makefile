@@ -57,6 +57,18 @@ test-long: $(VENV)/.test-installed $(CLIENTS) programs long-programs ## all test
 mutants: $(VENV)/.test-installed $(CLIENTS) programs ## break the code on purpose, one way at a time: the tests must notice each
 	$(BIN)/python tests/mutants/run.py
 
+.PHONY: mutation
+mutation: $(VENV)/.test-installed ## have mutmut change the codec in 2,400 ways: the tests must notice
+	@$(PIP) install --editable '.[mutation]'
+	$(BIN)/python tests/mutation/run.py $(MUTATION)
+
+# Of the sources: what is compiled from them has no lines.
+.PHONY: coverage
+coverage: $(VENV)/.test-installed ## every line and every branch of the codec is reached by its own tests
+	IOTO_PURE=1 $(BIN)/python -m coverage run --data-file=artefacts/coverage --branch --source=ioto_server/websocket \
+		-m pytest -q tests/websocket tests/rfc/test_rfc6455_*.py -k 'not sources and not any_cut'
+	$(BIN)/python -m coverage report --data-file=artefacts/coverage --show-missing --fail-under=100
+
 .PHONY: soak
 soak: $(VENV)/.test-installed ## bad weather for FOR=10m: misbehaving clients by the thousand, memory and latency watched
 	$(BIN)/python -m tests.soak --for $(or $(FOR),10m) --clients $(or $(CLIENTS_OF_SOAK),10000)

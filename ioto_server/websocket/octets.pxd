@@ -18,6 +18,8 @@ cpdef bytes unmask_utf8(bytearray data, Py_ssize_t start, Py_ssize_t stop, uint3
 
 cpdef Py_ssize_t text_end(bytes data, Py_ssize_t start=*) noexcept
 
+cpdef bytes plain_header(uint8_t first, Py_ssize_t size)
+
 cpdef bytes framed(uint8_t first, bytes payload)
 
 cpdef bytes framed_text(uint8_t first, str text)

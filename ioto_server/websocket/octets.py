@@ -73,6 +73,11 @@ def text_end(data: bytes | bytearray, start: int = 0) -> int:
         return -1
 
 
+def plain_header(first: int, size: int) -> bytes:
+    """Return the header of a frame that is not masked; ``first`` is its whole first byte."""
+    return header(first, size)
+
+
 def framed(first: int, payload: bytes) -> bytes:
     """Return a frame that is not masked, in one piece; ``first`` is the whole first byte of its header."""
     return header(first, len(payload)) + payload

@@ -102,6 +102,12 @@ cdef bytes _framed(uint8_t first, const void *payload, Py_ssize_t size):
     return frame
 
 
+cpdef bytes plain_header(uint8_t first, Py_ssize_t size):
+    cdef bytes head = PyBytes_FromStringAndSize(NULL, ioto_header_size(size))
+    ioto_write_header(<uint8_t *> PyBytes_AS_STRING(head), first, size)
+    return head
+
+
 cpdef bytes framed(uint8_t first, bytes payload):
     return _framed(first, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 

@@ -5,7 +5,7 @@ import cython
 from libc.stdint cimport int64_t
 
 from .compression cimport Deflater
-from .octets cimport framed, framed_text, mask, text_end
+from .octets cimport framed, framed_text, mask, plain_header, text_end
 from .receiver cimport Receiver
 
 

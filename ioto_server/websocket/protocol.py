@@ -10,7 +10,7 @@ from .compression import Deflater
 from .deflate import MIN_WINDOW_BITS, Deflate
 from .errors import MessageTooBig, StateError
 from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
-from .octets import framed, framed_text, mask, text_end
+from .octets import framed, framed_text, mask, plain_header, text_end
 from .receiver import Receiver
 
 #: Payloads up to this many bytes are joined with their header into one item: a copy is cheaper than another
@@ -81,11 +81,11 @@ class Protocol(Receiver):
         self._deflater = (
             None if deflate is None or deflate.send_window_bits < MIN_WINDOW_BITS else Deflater(deflate)
         )
-        # Payload bytes, and characters, of a message that goes out in one item, just as it is.
-        self._plain = -1 if client else min(JOINED, max_frame, max_message)
+        # Payload bytes of a message that goes out in one frame, just as it is; characters of one in one item.
+        self._plain = -1 if client else min(max_frame, max_message)
         if self._deflater is not None:
             self._plain = min(self._plain, self._deflater.threshold - 1)
-        self._plain_text = self._plain // 4
+        self._plain_text = min(JOINED, self._plain) // 4
         # The message that send_block() has begun: opcode (0: none), compressed or not, bytes so far,
         # unfinished character at its end.
         self._begun = 0
@@ -112,16 +112,14 @@ class Protocol(Receiver):
         """
         if self.close_sent or self._begun:
             self._refuse_data()
-        # The common cases first: a short message, which no limit, mask or compression concerns.
+        # The common cases first: a message that no limit, mask or compression concerns.
         if type(payload) is str:
             if opcode == TEXT and len(payload) <= self._plain_text:
                 frame = framed_text(0x81, payload)
                 out.append(frame)
                 return len(frame)
         elif type(payload) is bytes and opcode == BINARY and len(payload) <= self._plain:
-            frame = framed(0x82, payload)
-            out.append(frame)
-            return len(frame)
+            return self._send_frame(0x82, payload, out)
         data = self._payload(opcode, payload)
         size = len(data)
         if size > self._max_message:
@@ -245,21 +243,22 @@ class Protocol(Receiver):
 
     def _send_frame(self, first: int, data: bytes, out: list[bytes]) -> int:
         size = len(data)
-        if size <= JOINED and not self._client:
-            frame = framed(first, data)
-            out.append(frame)
-            return len(frame)
-        head = header(first, size, self._client)
         if self._client:
             # "a fresh masking key [...] MUST be chosen [...] derived from a strong source of entropy" (5.3)
             key = urandom(4)
-            head += key
+            head = header(first, size, True) + key
             data = mask(data, key)
-        if size <= JOINED:
-            out.append(head + data)
+            if size <= JOINED:
+                out.append(head + data)
+                return len(head) + size
+        elif size <= JOINED:
+            frame = framed(first, data)
+            out.append(frame)
+            return len(frame)
         else:
-            out.append(head)
-            out.append(data)
+            head = plain_header(first, size)
+        out.append(head)
+        out.append(data)
         return len(head) + size
 
     def _send_control(self, opcode: int, payload: bytes, out: list[bytes]) -> int:

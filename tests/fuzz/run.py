@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -69,10 +70,12 @@ def main() -> int:
             print(run.stdout[-3000:], run.stderr[-6000:], sep="\n", file=sys.stderr)
             return 1
         found = sorted(one.read_bytes() for one in grown.iterdir())
+    used = getrusage(RUSAGE_CHILDREN)
     executions = int(re.findall(r"stat::number_of_executed_units:\s*([0-9]+)", run.stderr)[-1])
     coverage, features = re.findall(r"cov: ([0-9]+) ft: ([0-9]+)", run.stderr)[-1]
     print(f"fuzzing: {executions} executions, {coverage} edges and {features} features reached, ", end="")
-    print(f"{len(found)} inputs found something new, no failure")
+    print(f"{len(found)} inputs found something new, no failure; ", end="")
+    print(f"{executions / (used.ru_utime + used.ru_stime):.0f} executions in a second of the processor")
     if options.keep:
         FOUND.write_text(
             "".join(sorted({*FOUND.read_text().splitlines(True), *(f"{one.hex()}\n" for one in found)}))

@@ -1,0 +1,101 @@
+"""The mutants: mutmut changes the source at one place each; here they become functions to be put in place.
+
+mutmut itself runs every mutant through a dispatcher that is many times slower than the code it dispatches to,
+and pytest anew for each. Its mutants and their names are kept, the rest is done in run.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from mutmut.mutation.file_mutation import mutate_file_contents
+
+from ioto_server import websocket
+from ioto_server.websocket import frames, reader
+
+FOLDER = Path(websocket.__file__).parent
+#: Where mutmut's output is imported from, beside the real package.
+TWIN = "ioto_mutated_websocket"
+
+_SEPARATOR = "ǁ"
+#: What is computed when the module is imported, from these functions.
+_AT_IMPORT = ("frames.first_byte_error", "frames._verdicts")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One small mistake. `name` as mutmut's: `frames.header 3`; `digest` is of its source."""
+
+    name: str
+    target: str
+    function: FunctionType
+    mistaken: FunctionType
+    digest: str
+
+    def put_in_place(self) -> None:
+        """Make the mistake, for everybody who holds the function already."""
+        self.function.__code__ = self.mistaken.__code__.replace(co_name=self.function.__name__)
+        self.function.__defaults__ = self.mistaken.__defaults__
+        self.function.__kwdefaults__ = self.mistaken.__kwdefaults__
+        if self.target in _AT_IMPORT:
+            verdicts: Callable[[bool, bool], bytes] = frames._verdicts
+            tables = tuple(verdicts(inside, packed) for packed in (False, True) for inside in (False, True))
+            frames.VERDICTS = reader.VERDICTS = tables  # type: ignore[assignment,misc]
+
+
+def make_mutants(modules: list[str], folder: Path) -> list[Mutant]:
+    """Write the mutated package to `folder`, import it, and return every mutant of these modules."""
+    twin = folder / TWIN
+    twin.mkdir(parents=True, exist_ok=True)
+    mutated = {}
+    for source in FOLDER.glob("*.py"):
+        text = source.read_text()
+        if source.stem in modules:
+            mutated[source.stem] = mutate_file_contents(str(source), text)
+            text = mutated[source.stem].code
+        (twin / source.name).write_text(text)
+    sys.path.insert(0, str(folder))
+    found = []
+    for name in modules:
+        real = importlib.import_module(f"{websocket.__name__}.{name}")
+        wrong = importlib.import_module(f"{TWIN}.{name}")
+        lines = mutated[name].code.splitlines()
+        spans = mutated[name].line_span_by_function_name
+        for mangled in mutated[name].mutant_names:
+            target, _, number = mangled.rpartition("__mutmut_")
+            span: Any = spans[mangled]
+            text = "\n".join(lines[span.start - 1 : span.end])
+            found.append(
+                Mutant(
+                    f"{name}.{_plain(target)} {number}",
+                    f"{name}.{_plain(target)}",
+                    _function(real, target, _plain(target).rpartition(".")[2]),
+                    _function(wrong, target, mangled),
+                    hashlib.sha256(text.encode()).hexdigest()[:12],
+                )
+            )
+    return found
+
+
+def _plain(mangled: str) -> str:
+    """`xǁReceiverǁhold` is Receiver.hold, `x_header` is header."""
+    return ".".join(mangled.split(_SEPARATOR)[1:]) if _SEPARATOR in mangled else mangled[2:]
+
+
+def _function(module: ModuleType, target: str, name: str) -> FunctionType:
+    owner: Any = getattr(module, target.split(_SEPARATOR)[1]) if _SEPARATOR in target else module
+    function = vars(owner)[name]
+    assert type(function) is FunctionType, f"{name} of {owner} is no function but {function!r}"
+    return function
+
+
+def functions_of(mutants: list[Mutant]) -> Iterator[tuple[str, FunctionType]]:
+    """Each function that has mutants, with its name."""
+    yield from {mutant.target: mutant.function for mutant in mutants}.items()
