@@ -20,6 +20,9 @@ BIN := $(VENV)/bin
 # Twice quiet: errors only. A machine may have package folders configured that pip warns of one by one.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 DEBIAN := .ci/debian-install
+# Where the environment forbids Python to keep what it compiled, as many a container does, every start would
+# compile every module: this takes longer than all the rest of a start.
+BYTECODE := $(BIN)/python -m compileall -q ioto_server
 # What is compiled in place, where a compiler is at hand, is made again when its sources change.
 TYPES := $(wildcard ioto_server/*/*.pxd ioto_server/*/*.pyx ioto_server/*/*.h)
 BUILT_FROM := pyproject.toml $(wildcard setup.py ioto_server/build.py) $(TYPES) $(wildcard $(patsubst %.pxd,%.py,$(TYPES)))
@@ -32,7 +35,7 @@ PEERS := artefacts/bench-venv/.installed
 .PHONY: help
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
-		while read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
+		while read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 .PHONY: start
 start: $(VENV)/.installed ## run the server with etc/web.json5 in the foreground (CONFIG=FILE for another)
@@ -46,11 +49,11 @@ lint: $(VENV)/.test-installed ## ruff (rules and format) and mypy --strict
 
 # Two passes: what keeps both cores busy would make the others miss their deadlines.
 .PHONY: test
-test: lint $(CLIENTS) programs ## lint and all tests but the long ones
+test: lint $(CLIENTS) programs bytecode ## lint and all tests but the long ones
 	@$(call pytest_passes,)
 
 .PHONY: test-long
-test-long: $(VENV)/.test-installed $(CLIENTS) programs long-programs ## all tests, also those that take minutes
+test-long: $(VENV)/.test-installed $(CLIENTS) programs long-programs bytecode ## all tests, also those that take minutes
 	@export PATH="$(CURDIR)/$(UNPACKED)/usr/sbin:$$PATH"; $(call pytest_passes,--long)
 
 .PHONY: mutants
@@ -94,6 +97,12 @@ bench-http: $(VENV)/.test-installed $(PEERS) ## files over HTTP beside nginx and
 	@command -v wrk >/dev/null || $(DEBIAN) wrk 'is the client'
 	@command -v nginx >/dev/null || PATH="/usr/sbin:$$PATH" command -v nginx >/dev/null || $(DEBIAN) nginx-light 'is compared with'
 	$(BIN)/python tests/bench/http/run.py
+
+.PHONY: bench-start
+bench-start: $(VENV)/.installed bytecode ## the time from the command to listening, with the shipped file
+	@command -v hyperfine >/dev/null || $(DEBIAN) hyperfine 'measures how long commands take'
+	@hyperfine --warmup 2 --runs $(or $(RUNS),20) --command-name 'start to listening' \
+		'tests/bench/start/until-listening.sh $(BIN)/ioto-server'
 
 .PHONY: docs
 docs: $(VENV)/.test-installed ## build the documentation in build/docs, without a network and without a warning
@@ -144,11 +153,13 @@ $(BIN)/python:
 $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "Installing ioto-server and what it needs into $(VENV)"
 	@$(PIP) install --editable .
+	@$(BYTECODE)
 	@touch $@
 
 $(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
 	@echo "Installing ioto-server and what its tests need into $(VENV)"
 	@$(PIP) install --editable '.[test,lint,docs]'
+	@$(BYTECODE)
 	@rm -rf .mypy_cache # it remembers packages that were missing before
 	@touch $(VENV)/.installed $@
 
@@ -169,6 +180,10 @@ $(PEERS): tests/bench/requirements.txt | $(BIN)/python
 compiler:
 	@command -v cc >/dev/null || $(DEBIAN) gcc 'compiles the load generator of the benches'
 	@echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 || $(DEBIAN) libc6-dev 'is the C library of that generator'
+
+.PHONY: bytecode
+bytecode: $(VENV)/.installed
+	@$(BYTECODE)
 
 # From Debian: the browser that playwright would fetch by itself is not in any package registry.
 .PHONY: programs

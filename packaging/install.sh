@@ -32,6 +32,8 @@ find "$copy" \( -name __pycache__ -o -name '*.so' -o -name '*.c' \) -prune -exec
 $PIP --disable-pip-version-check --no-input --quiet install \
 	--no-compile --no-warn-script-location --target "$LIBRARY" "$copy"
 rm -rf "$LIBRARY/bin"
+# Compiled once, here: the service may not write beside its library, and would compile all of it at every start.
+$PYTHON -m compileall -q ${DESTDIR:+-s "$DESTDIR"} "$LIBRARY"
 
 cat >"$DESTDIR$PREFIX/bin/ioto-server" <<END
 #!$PYTHON -I

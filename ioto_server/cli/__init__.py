@@ -6,25 +6,26 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = (
-    "start",
-    "check",
-    "explain",
-    "routes",
-    "init",
-    "connect",
-    "status",
-    "connections",
-    "close",
-    "log",
-    "reload",
-    "upgrade",
-    "stop",
-)
+# What each does, in the words of `--help`.
+_COMMANDS = {
+    "start": "Serve in the foreground until told to stop.",
+    "check": "Say what is wrong with the configuration and plugins.",
+    "explain": "Tell what a directive means, and which values are in force.",
+    "routes": "Show the routes, and the action behind every prefix.",
+    "init": "Write a small working project into a folder.",
+    "connect": "Talk to a WebSocket server, by hand or from a script.",
+    "status": "Show how a running daemon is.",
+    "connections": "List the open WebSockets of a running daemon.",
+    "close": "Close one of them.",
+    "log": "Log more, or less, from now on.",
+    "reload": "Take up changed files, configuration and plugins.",
+    "upgrade": "Let the version that is installed now take over.",
+    "stop": "Stop a running daemon in order.",
+}
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are used: `--version` need not wait for the server's imports."""
+    """Commands that are imported when they are used: `--help` need not wait for the server's imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -34,6 +35,11 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"ioto_server.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them, as click would."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ioto_server.config.check import check
-from ioto_server.daemon import MISUSED, plugin_problems
+from ioto_server.daemon.outcome import MISUSED
+from ioto_server.daemon.preflight import plugin_problems
 
 from .options import config_option, set_option
 

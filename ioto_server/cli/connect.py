@@ -11,7 +11,7 @@ import click
 
 from ioto_server.client import AddressError, Refused, parse_address
 from ioto_server.config.values import WrongValue, parse_size
-from ioto_server.daemon import FAILED, MISUSED
+from ioto_server.daemon.outcome import FAILED, MISUSED
 
 from .terminal import interactive, scripted
 from .terminal.link import ConnectError, Link, Target

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from ioto_server.daemon import FAILED, MISUSED
+from ioto_server.daemon.outcome import FAILED, MISUSED
 
 # What is written where. Python files have a second suffix here: they are no modules of this package.
 _FILES: Final = {

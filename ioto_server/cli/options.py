@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ioto_server.config import ConfigError, Loaded, find_config, load_config
-from ioto_server.daemon import MISUSED
+from ioto_server.daemon.outcome import MISUSED
 
 config_option = click.option(
     "--config",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ioto_server.config import Config
-from ioto_server.daemon import MISUSED, report_plugin
+from ioto_server.daemon.outcome import MISUSED, report_plugin
 from ioto_server.plugins import PluginError, Plugins
 
 from .options import config_option, load

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ioto_server.config import load_config
-from ioto_server.daemon import run
+from ioto_server.daemon.run import run
 
 from .options import config_option, load, set_option
 

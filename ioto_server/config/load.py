@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ioto_server.config.checks import cross_check
 from ioto_server.config.directives import find
+from ioto_server.config.fields import complete
 from ioto_server.config.grammar import NotAllowed, Place
 from ioto_server.config.known import Known
 from ioto_server.config.model import Config
@@ -155,6 +156,7 @@ def _validate(root: Node, place: Place) -> tuple[Config, set[str], list[Problem]
 
     Returns the model, the paths that were left out, and the problems.
     """
+    complete(Config)
     data = root.plain()
     try:
         return Config.model_validate(data, context=place), set(), []

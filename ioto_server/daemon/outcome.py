@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from ioto_server.plugins import PluginError
+if TYPE_CHECKING:
+    from ioto_server.plugins import PluginError
 
 OK = 0
 FAILED = 1

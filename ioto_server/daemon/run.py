@@ -93,8 +93,8 @@ def run(loaded: Loaded, load: Loader) -> int:
         complain(str(error))
         return FAILED
     parts = Parts(_make_server(config, plugins), sockets, tls, load, systemd)
-    # What exists by now lives as long as the process: no collection need look at it again.
-    gc.collect()
+    # What exists by now lives as long as the process, and next to nothing of it is garbage: no collection
+    # need look at it, neither now nor later.
     gc.freeze()
     return run_to_the_end(Service(parts).run())
 

@@ -65,6 +65,7 @@ def test_it_is_installed_runs_without_the_repository_and_is_removed(
     packaging("install.sh", **where)
     library = root / "opt" / "ioto" / "lib" / "ioto-server"
     assert (library / "ioto_server" / "site" / "index.html").is_file()
+    assert list((library / "ioto_server" / "__pycache__").glob("*.pyc")), "nothing is compiled at a start"
     unit = (root / "opt/ioto/lib/systemd/system/ioto-server.service").read_text()
     assert "ExecStart=/opt/ioto/bin/ioto-server start --config /etc/ioto-server/web.json5" in unit
     checked = subprocess.run(
