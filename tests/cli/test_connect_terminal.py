@@ -221,3 +221,10 @@ def test_options_for_pipes(echo: str, tmp_path: Path) -> None:
     with Terminal("connect", echo, "--count", "1", cwd=tmp_path) as terminal:
         terminal.expect("for pipes")
         assert terminal.wait() == 2
+
+
+def test_ctrl_d_before_anything_is_read(echo: str, tmp_path: Path) -> None:
+    with Terminal("connect", echo, cwd=tmp_path) as terminal:
+        terminal.type("\x04")
+        terminal.expect("closed: 1000 normal closure")
+        assert terminal.wait() == 0

@@ -40,6 +40,9 @@ class History:
     def __enter__(self) -> History:
         if readline is not None:
             readline.set_auto_history(False)
+            # Between two lines the terminal is in canonical mode, and there Linux keeps a Ctrl-D that was
+            # typed as NUL: what would set the mark ends the line again.
+            readline.parse_and_bind(r'"\C-@": "\C-d"')
             with suppress(OSError):
                 readline.read_history_file(self._file)
         return self
