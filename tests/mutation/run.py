@@ -3,8 +3,8 @@
 Usage: run.py [--jobs N] [--quick] [--again] [MODULE ...]
 
 What is found goes to artefacts/mutation, where a run that was stopped goes on: mutants that were killed are
-not tried again (`--again`: all are), survivors are. SURVIVORS.md says of each survivor why it may live; the run
-fails below 95 %, and at a survivor that is not named there.
+not tried again (`--again`: all are), survivors are. SURVIVORS.md says of each survivor why it may live; the
+run fails below 95 %, and at a survivor that is not named there.
 """
 
 from __future__ import annotations
