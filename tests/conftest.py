@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.daemon import Daemon, copy_shipped, write_project
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 StartDaemon = Callable[..., Daemon]
 
@@ -95,6 +98,16 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, shared by the whole run."""
+    # Most runs of a few tests have no browser, and need no playwright.
+    from tests.support.chromium import chromium
+
+    with chromium() as running:
+        yield running
 
 
 def close_all(daemons: list[Daemon]) -> None:

@@ -1,44 +1,20 @@
-"""A headless Chromium, and the packaged site served to it under a strict Content-Security-Policy."""
+"""The packaged site served to it under a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.browser.site import STRICT_POLICY, OpenSite, Site, Watch
 from tests.support import REPOSITORY
 from tests.support.daemon import Daemon, copy_shipped
 
-# Chromium talks to nobody but the page's server, and runs as root and without a GPU.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 # A limit for a busy machine, never a measure.
 expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.fail("No Chromium on the PATH: install the package `chromium` or set CHROMIUM to its path.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ def story(tmp_path: Path) -> Iterator[Story]:
     lived.stop()
 
 
+# A page runs a dozen programs, a virtual environment among them.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGE_NAMES)
 def test_a_page_does_what_it_says(story: Story, page: str) -> None:
     story.live(DOCS / f"{page}.md")
