@@ -21,6 +21,8 @@ class Tunnel:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
+        # The loop itself keeps hold of nothing that waits for room.
+        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -41,14 +43,23 @@ class Tunnel:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         async with server:
             await self._stop.wait()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._connect(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._tls)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._tls)
+        except OSError:
+            writer.close()
+            return
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 
 
