@@ -22,11 +22,13 @@ class _HasPassPhrase(Exception):
 def check_tls(view: View, now: datetime | None = None) -> Iterator[Problem]:
     """Check certificate, key, authority and ciphers. `now` is for tests; the default is the present."""
     tls = view.config.tls
-    https = [str(endpoint) for endpoint in view.config.listen if endpoint.scheme == "https"]
+    https = [index for index, endpoint in enumerate(view.config.listen) if endpoint.scheme == "https"]
     if tls is None:
         if https:
             hint = "add tls: { certificate: 'server.crt', key: 'server.key' }, or write http://"
-            yield view.problem("listen", f"has {https[0]}, and there is no tls", hint)
+            written = view.node("listen")
+            path = f"listen[{https[0]}]" if written and isinstance(written.value, list) else "listen"
+            yield view.problem(path, "is https, and there is no tls", hint)
         return
     if not https:
         hint = "write https:// in listen, or take tls out"

@@ -16,6 +16,10 @@ ENDPOINT_ALLOWED = (
 
 _URL = re.compile(r"(https?)://(\[[^\[\]/]*\]|[^\[\]/:]*)(?::([0-9]{0,10}))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE | re.ASCII)
+# What misses a part of an endpoint, or has it in another spelling.
+_ALMOST = re.compile(
+    r"(?:(https?|tcp|tls|ssl)(?::/*|/+))?(\*|\[[0-9a-f:.]+\]|[a-z0-9.-]*)(?::([0-9]{1,5}))?/?", re.IGNORECASE
+)
 # RFC 1035 2.3.4, as text.
 _LONGEST_HOST = 253
 _DEFAULT_PORT = {"http": 80, "https": 443}
@@ -46,7 +50,8 @@ def parse_endpoint(value: object, base: Path) -> Endpoint:
     if isinstance(value, Endpoint):
         return value
     if not isinstance(value, str):
-        hint = f"write 'http://:{value}'" if isinstance(value, int) and not isinstance(value, bool) else None
+        number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+        hint = _port_alone(value) if number else None
         raise WrongValue("is not an endpoint", hint)
     if value.startswith("unix:"):
         return _unix(value.removeprefix("unix:"), base)
@@ -83,7 +88,8 @@ def check_host(host: str, scheme: str = "http", port: int | None = None) -> str:
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise WrongValue(f"has '{host}', which is no IPv4 address") from None
+            hint = "write four numbers from 0 to 255, as in 127.0.0.1"
+            raise WrongValue(f"has '{host}', which is no IPv4 address", hint) from None
     return host.lower()
 
 
@@ -101,9 +107,7 @@ def _guess(value: str) -> str | None:
     """What somebody who wrote `value` most likely meant."""
     text = value.strip()
     if re.fullmatch(r"[0-9]{1,5}", text):
-        return f"write 'http://:{text}'"
-    if re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9.-]*):[0-9]{1,5}", text, re.IGNORECASE):
-        return f"write 'http://{text}'"
+        return _port_alone(text)
     if text.startswith("/"):
         return f"for a unix socket write 'unix:{text}'"
     if re.fullmatch(r"wss?://[^ ]+", text):
@@ -112,4 +116,13 @@ def _guess(value: str) -> str | None:
         return f"an endpoint has no path: write '{'/'.join(text.split('/')[:3])}'"
     if re.fullmatch(r"https?://[0-9a-f:]*::[0-9a-f:]*", text, re.IGNORECASE):
         return "an IPv6 address stands in brackets: 'http://[::1]:4100'"
-    return None
+    match = _ALMOST.fullmatch(text)
+    if match is None or (match[2] == "" and match[3] is None):
+        return None
+    scheme = "https" if (match[1] or "").lower() in ("https", "tls", "ssl") else "http"
+    host = "" if match[2] == "*" else match[2]
+    return f"write '{scheme}://{host}:{match[3] or 4100}'"
+
+
+def _port_alone(port: object) -> str:
+    return f"write 'http://localhost:{port}', or 'http://:{port}' for all interfaces"

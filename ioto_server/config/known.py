@@ -15,6 +15,19 @@ from ioto_server.config.tree import skipped, spell
 _MOST_GUESSES = 40
 _LIST = "`ioto-server explain` lists the directives; a key that begins with _ is skipped in silence"
 
+# What other servers call it: the names of ours, the full one last.
+_NAMES_OF_OTHERS = {
+    **dict.fromkeys(("address", "bind", "host", "port"), ("listen",)),
+    **dict.fromkeys(("path", "location", "pattern", "prefix", "url", "uri"), ("match", "routes[].match")),
+    **dict.fromkeys(("root", "static", "public", "www"), ("documents",)),
+    **dict.fromkeys(("idle", "idletimeout", "keepalive"), ("inactivity", "timeouts.inactivity")),
+    **dict.fromkeys(("maxpayload", "maxpayloadlength", "max_size"), ("maxMessage", "limits.maxMessage")),
+    **dict.fromkeys(("maxconnections", "max_connections"), ("connections", "limits.connections")),
+    **dict.fromkeys(("plugins", "handlers", "modules"), ("actions",)),
+    **dict.fromkeys(("subprotocol", "subprotocols", "protocols"), ("protocol", "webSockets.protocol")),
+    **dict.fromkeys(("alloworigin", "allowedorigins", "cors"), ("origins", "webSockets.origins")),
+}
+
 
 class Known:
     """One pass over the settled tree of one source, collecting problems on the way."""
@@ -84,6 +97,10 @@ def meant(key: str, directives: dict[str, Directive]) -> str:
     """Say which directive an unknown key was most likely meant to be, of its object or anywhere."""
     if "." in key:
         return f"names with dots are written as objects inside each other: {nested(key)}"
+    other = _NAMES_OF_OTHERS.get(key.lower())
+    if other:
+        inside = next((name for name in other if name in directives), None)
+        return f"did you mean {inside}?" if inside else f"write {nested(other[-1])}"
     for directive in walk():
         # The same name at home in another object is a better guess than a similar one here.
         if directive.key.lower() == key.lower() and directive.key not in directives:

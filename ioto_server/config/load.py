@@ -14,6 +14,7 @@ from ioto_server.config.checks import cross_check
 from ioto_server.config.directives import find
 from ioto_server.config.fields import complete
 from ioto_server.config.grammar import NotAllowed, Place
+from ioto_server.config.instead import object_for
 from ioto_server.config.known import Known
 from ioto_server.config.model import Config
 from ioto_server.config.overrides import from_arguments, from_environment, override
@@ -220,6 +221,8 @@ def _problem(detail: Any, root: Node) -> Problem:
     if isinstance(error, WrongValue):
         hint = error.hint or f"write {allowed}"
         return node.source.problem(f"{found} {error.why}", hint, offset=offset, path=path, found=found)
+    if directive and directive.model:
+        allowed = object_for(directive, node.plain(), item=path.endswith("]"))
     return node.source.problem(
         f"{found} is not an object", f"write {allowed}", offset=offset, path=path, found=found
     )

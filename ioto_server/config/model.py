@@ -23,7 +23,7 @@ class Route(Section):
         "Which paths: '/x/' takes everything below, '/x' that path alone, '/' only '/'.\n"
         "Absent or '' takes every path. The first route that matches decides.",
     )
-    methods: Annotated[tuple[kinds.Method, ...], Many()] = directive(
+    methods: Annotated[tuple[kinds.Method, ...], Many(empty="write at least one, such as 'GET'")] = directive(
         ("GET", "POST"),
         "Methods the route takes; HEAD comes with GET. Others are answered 405.\n"
         "PUT and DELETE change files, so name them only where that is wanted.",

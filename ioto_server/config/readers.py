@@ -19,9 +19,8 @@ SITE = Path(__file__).resolve().parent.parent / "site"
 def text_of(value: object, noun: str) -> str:
     """Return a one-line string that is not empty, or raise `WrongValue`."""
     if not isinstance(value, str):
-        raise WrongValue(
-            f"is not {noun}", f"write it in quotes: '{value}'" if isinstance(value, int | float) else None
-        )
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        raise WrongValue(f"is not {noun}", f"write it in quotes: '{value}'" if number else None)
     if value == "":
         raise WrongValue("is empty", f"write {noun}, or take the directive out")
     if any(character < " " or character == "\x7f" for character in value):
@@ -122,6 +121,8 @@ def workers(value: object, place: Place) -> int | str:
     """How many processes."""
     if value == "auto":
         return "auto"
+    if isinstance(value, str) and value.isascii() and value.strip().isdecimal() and len(value) < 9:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024:
         raise WrongValue("is not a number of workers")
     return value

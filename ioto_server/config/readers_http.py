@@ -27,12 +27,21 @@ _FRAMING = {"connection", "content-length", "date", "keep-alive", "transfer-enco
 
 def match(value: object, place: Place) -> str:
     """The paths of a route or redirect (SPEC 8): '' for all."""
+    if isinstance(value, list):
+        raise WrongValue("is a list", "write an entry of its own for each path")
     return "" if value == "" else url_path(value, place)
 
 
 def url_path(value: object, place: Place) -> str:
     """A path as routes see it: decoded, without query (SPEC 8)."""
     text = text_of(value, "a path")
+    url = re.match(r"[a-z]+://[^/]*(/.*)?", text)
+    if url:
+        raise WrongValue("is a URL", f"write the path alone: '{url[1] or '/'}'")
+    if text.startswith("^") or text.endswith("$"):
+        plain = re.match(r"\^?(/?[\w/-]*)", text)
+        path = "/" + (plain[1] if plain else "").lstrip("/")
+        raise WrongValue("is written as a regular expression", f"write the path as it is: '{path}'")
     if not text.startswith("/"):
         raise WrongValue("does not begin with '/'", f"write '/{text.lstrip('*.')}'")
     if "?" in text or "#" in text:
@@ -52,12 +61,18 @@ def method(value: object, place: Place) -> str:
     """A method of a route."""
     if isinstance(value, str) and value in METHODS:
         return value
+    if isinstance(value, str) and re.search(r"\w[,\s]+\w", value):
+        names = ", ".join(f"'{name}'" for name in re.findall(r"\w+", value[:100].upper()))
+        raise WrongValue("holds several methods", f"write a list: [{names}]")
     guess = nearest(value.upper(), METHODS) if isinstance(value, str) else None
     raise WrongValue("is not a method", f"write '{guess}'" if guess else None)
 
 
 def location(value: object, place: Place) -> str:
     """Where a redirect leads: what a Location header takes (RFC 9110 10.2.2)."""
+    if isinstance(value, dict) and isinstance(value.get("to"), str):
+        hint = f"write {value['to']!r} alone; the redirect list at the root takes from, to and status"
+        raise WrongValue("is an object", hint)
     text = text_of(value, "a path or a URL")
     if not text.isascii() or " " in text:
         raise WrongValue("has a blank or a letter outside ASCII", "write it percent-encoded, a blank as %20")
@@ -69,7 +84,8 @@ def location(value: object, place: Place) -> str:
 def status(value: object, place: Place) -> int:
     """A status that redirects (RFC 9110 15.4)."""
     if isinstance(value, bool) or not isinstance(value, int) or value not in REDIRECT_STATUS:
-        raise WrongValue("is not a redirect status")
+        number = isinstance(value, str) and value in map(str, REDIRECT_STATUS)
+        raise WrongValue("is not a redirect status", f"write {value}, without quotes" if number else None)
     return value
 
 
@@ -173,7 +189,15 @@ def address(value: object, place: Place) -> ipaddress.IPv4Network | ipaddress.IP
             raise WrongValue(
                 "has host bits set", f"write '{ipaddress.ip_network(text, strict=False)}'"
             ) from None
-        raise WrongValue("is not an IP address or network") from None
+        raise WrongValue("is not an IP address or network", _address_meant(text)) from None
+
+
+def _address_meant(text: str) -> str | None:
+    """What somebody who wrote no address most likely meant."""
+    if text == "localhost":
+        return "write ['127.0.0.1', '::1']"
+    port = re.fullmatch(r"(?a)(\d+(?:\.\d+){3}):\d+", text)
+    return f"write the address alone: '{port[1]}'" if port else None
 
 
 def show_address(value: ipaddress.IPv4Network | ipaddress.IPv6Network | str) -> str:

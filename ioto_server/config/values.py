@@ -41,6 +41,9 @@ _TIME_UNITS = {
 _LONGEST = 100 * 365 * 86400
 _LONGEST_TEXT = 64
 
+# Units that others have: tera and the binary ones.
+_TERA = frozenset({"t", "tb", "tib"})
+_BINARY = {"kib": "KB", "mib": "MB", "gib": "GB"}
 _ABBREVIATED = {"kb": "KB", "mb": "MB", "gb": "GB"}
 # What people write for "no limit" and "no timeout" that the page does not know.
 _OTHER_ENDLESS = frozenset({"none", "no", "off", "false", "disabled", "nolimit", "inf", "-1"})
@@ -137,7 +140,9 @@ def show_duration(seconds: float) -> int | float | str:
 def _amount(value: object, units: Mapping[str, float], noun: str, endless: str) -> int | float:
     """Multiply a number by its unit, keeping whole numbers exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise WrongValue(f"is not {noun}")
+        off = value is None or value is False
+        hint = f"write {endless}, or take the directive out for its default" if off else None
+        raise WrongValue(f"is not {noun}", hint)
     if not isinstance(value, str):
         if isinstance(value, float) and not math.isfinite(value):
             raise WrongValue(f"is not {noun}", f"for no limit write {endless}")
@@ -164,13 +169,27 @@ def _meant(text: str, units: Mapping[str, float], endless: str) -> str | None:
         total = sum(float(number) * units.get(unit, math.nan) for number, unit in re.findall(_PART, word))
         if math.isfinite(total):
             return f"write it in one unit: {show_duration(total)!r}"
+    tidied = _tidied(text) if len(text) <= _LONGEST_TEXT else text
+    match = _AMOUNT.fullmatch(tidied)
+    if tidied != text and match and (match[3].lower() in units or not match[3]):
+        return f"write '{tidied}'"
     return None
 
 
+def _tidied(text: str) -> str:
+    """Write a number the way it is read here: 1 000 000 and 1,000,000 without gaps, 1,5 with a point."""
+    word = text.strip().rstrip(".")
+    if re.fullmatch(r"(?ai)\d{1,3}([ ,_']\d{3})+\s*[a-z]*", word):
+        return re.sub(r"(?<=\d)[ ,_'](?=\d)", "", word)
+    return re.sub(r"(?<=\d),(?=\d)", ".", word, count=1)
+
+
 def _other_unit(digits: str, unit: str, units: Mapping[str, float]) -> str:
-    guess = nearest(unit, reversed(list(units)))
+    if units is _SIZE_UNITS and unit.lower() in _TERA:
+        return f"write '{show_size(int(float(digits) * 1024**4))}'"
+    guess = _BINARY.get(unit.lower()) or nearest(unit, reversed(list(units)))
     if guess:
-        return f"write '{digits} {guess}'"
+        return f"write '{digits} {_ABBREVIATED.get(guess, guess)}'"
     # One spelling of each unit: the list in full would bury the message.
     names = [
         _ABBREVIATED.get(name, name) for name in {factor: name for name, factor in units.items()}.values()

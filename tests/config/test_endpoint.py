@@ -87,8 +87,16 @@ def test_what_is_no_endpoint(value: object) -> None:
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
-        (4100, "write 'http://:4100'"),
-        ("4100", "write 'http://:4100'"),
+        (4100, "write 'http://localhost:4100', or 'http://:4100' for all interfaces"),
+        ("4100", "write 'http://localhost:4100', or 'http://:4100' for all interfaces"),
+        (70000, None),
+        ("localhost", "write 'http://localhost:4100'"),
+        ("*:80", "write 'http://:80'"),
+        ("localhost:4100/", "write 'http://localhost:4100'"),
+        ("http:localhost:4100", "write 'http://localhost:4100'"),
+        ("ssl://[::1]", "write 'https://[::1]:4100'"),
+        ("httpd:80", "write 'http://httpd:80'"),
+        ("somewhere else", None),
         (":4100", "write 'http://:4100'"),
         ("localhost:4100", "write 'http://localhost:4100'"),
         ("[::1]:4100", "write 'http://[::1]:4100'"),
@@ -102,7 +110,7 @@ def test_what_is_no_endpoint(value: object) -> None:
         ("http://bücher.example:80", "write it in its xn-- form"),
     ],
 )
-def test_what_was_meant_is_said(value: object, hint: str) -> None:
+def test_what_was_meant_is_said(value: object, hint: str | None) -> None:
     with pytest.raises(WrongValue) as caught:
         parse_endpoint(value, BASE)
     assert caught.value.hint == hint

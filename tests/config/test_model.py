@@ -65,6 +65,7 @@ def test_every_default_is_that_of_the_table(tmp_path: Path, monkeypatch: pytest.
         "",
     )
     assert (config.tls, config.metrics, config.workers) == (None, None, 1)
+    assert Config.model_validate({"workers": "2"}).workers == 2
     assert config.control == Path.cwd() / "run/control.sock"
 
 
