@@ -9,33 +9,32 @@ from tests.support.raw import BINARY, CONTINUATION, PING, TEXT, RawClient, frame
 
 
 @pytest.mark.parametrize(
-    ("limits", "sent", "directive"),
+    ("limits", "sent", "reason"),
     [
-        ({"maxFrame": 1000}, frame(BINARY, bytes(1001)), "limits.maxFrame"),
-        ({"maxMessage": 1000}, frame(TEXT, b"x" * 1001), "limits.maxMessage"),
+        ({"maxFrame": 1000}, frame(BINARY, bytes(1001)), "Frame over limits.maxFrame (1000)"),
+        ({"maxMessage": 1000}, frame(TEXT, b"x" * 1001), "Message over limits.maxMessage (1000)"),
         (
             {"maxMessage": 1000},
             frame(TEXT, b"x" * 600, fin=False) + frame(CONTINUATION, b"x" * 401),
-            "limits.maxMessage",
+            "Message over limits.maxMessage (1000)",
         ),
         (
             {"maxFragments": 3},
             frame(TEXT, b"x", fin=False) + frame(CONTINUATION, b"x", fin=False) * 3,
-            "limits.maxFragments",
+            "Message over limits.maxFragments (3)",
         ),
     ],
     ids=["frame", "message", "message in fragments", "fragments"],
 )
 def test_over_a_limit_received_is_1009(
-    start_daemon: StartDaemon, limits: dict[str, int], sent: bytes, directive: str
+    start_daemon: StartDaemon, limits: dict[str, int], sent: bytes, reason: str
 ) -> None:
     daemon = start_daemon({"limits": limits})
     with RawClient(daemon.url) as client:
         client.upgrade("/ws/echo")
         client.send(sent)
         close = client.read_frame()
-        assert close.close_code == 1009
-        assert directive in close.close_reason
+        assert (close.close_code, close.close_reason) == (1009, reason)
         client.finish_sending()
         assert client.read_to_end() == b""
 
@@ -48,6 +47,80 @@ def test_at_the_limits_all_is_well(start_daemon: StartDaemon) -> None:
         client.send(frame(PING, b"between") + frame(CONTINUATION, b"z"))
         assert client.read_frame().payload == b"between"
         assert client.read_message() == (TEXT, b"x" * 1000 + b"y" * 999 + b"z")
+
+
+SAYS = """\
+from ioto_server import Web, action
+
+
+@action("/ws/says")
+async def says(web: Web) -> None:
+    async for message in web.websocket:
+        try:
+            await web.websocket.send("x" * int(message))
+        except ValueError as error:
+            await web.websocket.send(str(error))
+
+
+@action("/reads")
+async def reads(web: Web) -> None:
+    web.write(await web.read())
+
+
+@action("/ws/patient")
+async def patient(web: Web) -> None:
+    web.accept()
+    web.update_deadline(inactivity=3600, request=3600)
+    await web.wait()
+"""
+
+
+def test_a_message_over_max_message_is_refused_to_the_action_that_sends_it(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"limits": {"maxMessage": 100}}, {"says.py": SAYS})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/ws/says")
+        client.send(frame(TEXT, b"100") + frame(TEXT, b"101"))
+        assert client.read_message() == (TEXT, b"x" * 100)
+        refusal = b"Message of 101 bytes is over limits.maxMessage (100): send less or raise it"
+        assert client.read_message() == (TEXT, refusal)
+
+
+def test_a_message_over_max_frame_is_sent_in_several(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"limits": {"maxFrame": 1000}}, {"says.py": SAYS})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/ws/says")
+        client.send_frame(TEXT, b"2500")
+        frames = [client.read_frame() for _ in range(3)]
+    assert [(one.opcode, one.fin, len(one.payload)) for one in frames] == [
+        (TEXT, False, 1000),
+        (CONTINUATION, False, 1000),
+        (CONTINUATION, True, 500),
+    ]
+
+
+def test_over_limits_body_is_413(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"limits": {"body": 1000}}, {"says.py": SAYS})
+    with RawClient(daemon.url) as client:
+        assert client.request("POST", "/reads", body=b"x" * 1000).body == b"x" * 1000
+        client.send(client.head("POST", "/reads", [("Content-Length", "1001")]))
+        response = client.read_response()
+        assert (response.status, response.text) == (
+            413,
+            "The body is over its limit (RFC 9110 15.5.14): send less\n",
+        )
+
+
+def test_the_deadlines_of_one_connection_may_be_its_own(start_daemon: StartDaemon) -> None:
+    """Beside it another connection is over both of them, again and again."""
+    daemon = start_daemon({"timeouts": {"inactivity": "300 ms", "request": "900 ms"}}, {"says.py": SAYS})
+    with RawClient(daemon.url) as patient:
+        patient.upgrade("/ws/patient")
+        for _ in range(5):
+            with RawClient(daemon.url) as other:
+                other.upgrade("/ws/says")
+                assert other.read_close()[0] == 1001
+        patient.send_frame(PING, b"still here?")
+        assert patient.read_frame().payload == b"still here?"
 
 
 def test_a_client_that_stops_reading_is_closed_as_a_slow_consumer(start_daemon: StartDaemon) -> None:
@@ -114,8 +187,10 @@ def test_over_limits_connections_is_503(start_daemon: StartDaemon) -> None:
         two.upgrade("/ws/echo")
         with RawClient(daemon.url) as three:
             response = three.read_response()
-            assert response.status == 503
-            assert "limits.connections" in response.text
+            assert (response.status, response.text) == (
+                503,
+                "The server has limits.connections connections: try again later\n",
+            )
         one.send_close(1000)
         assert one.read_close() == (1000, "")
     daemon.log("websocket close", number=2)
@@ -129,15 +204,20 @@ def test_over_limits_per_address_is_503(start_daemon: StartDaemon) -> None:
         one.upgrade("/ws/echo")
         with RawClient(daemon.url) as two:
             response = two.read_response()
-            assert response.status == 503
-            assert "limits.perAddress" in response.text
+            assert (response.status, response.text) == (
+                503,
+                "This address has limits.perAddress connections: close one\n",
+            )
 
 
 def test_over_limits_header_is_431(start_daemon: StartDaemon) -> None:
     daemon = start_daemon({"limits": {"header": 1000}})
     with RawClient(daemon.url) as client:
         response = client.handshake("/ws/echo", [("X-Long", "x" * 1000)])
-        assert response.status == 431
+        assert (response.status, response.text) == (
+            431,
+            "The request header is over limits.header (RFC 6585 5): send less\n",
+        )
 
 
 def test_over_limits_requests_the_connection_is_closed(start_daemon: StartDaemon) -> None:

@@ -104,6 +104,20 @@ def test_a_body_over_the_limit_is_refused_before_any_of_it_is_taken() -> None:
     with pytest.raises(HttpError) as caught:
         parser.next_event()
     assert caught.value.status == 413
+    assert caught.value.text == "The body is over its limit (RFC 9110 15.5.14): send less"
+    assert caught.value.close
+
+
+def test_a_header_over_the_limit_is_refused_before_its_end() -> None:
+    """RFC 6585 5; with room for its end it is waited for."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
+    parser = parser_of(head + b"y" * (1020 - len(head)))
+    assert parser.next_event() is None
+    parser.feed(b"yyyyy")
+    with pytest.raises(HttpError) as caught:
+        parser.next_event()
+    assert caught.value.status == 431
+    assert caught.value.text == "The request header is over limits.header (RFC 6585 5): send less"
     assert caught.value.close
 
 

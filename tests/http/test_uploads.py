@@ -125,6 +125,9 @@ def test_the_limit_holds_for_announced_and_for_arriving_bytes(store: Store) -> N
     assert store.put("/a.txt", Content_Length="1001") == 413
     assert store.put("/a.txt", bytes(1000)) == 204
     assert store.put("/a.txt", bytes(1001)) == 413
+    with pytest.raises(HttpError) as refused, store.begin("/a.txt") as upload:
+        upload.write(bytes(1001))
+    assert refused.value.text == "The file is over limits.upload (RFC 9110 15.5.14): send less"
     assert (store.folder / "a.txt").stat().st_size == 1000
     assert store.names() == ["a.txt"]
 

@@ -25,8 +25,8 @@ FOLDER = Path(websocket.__file__).parent
 TWIN = "ioto_mutated_websocket"
 
 _SEPARATOR = "ǁ"
-#: What is computed when the module is imported, from these functions.
-_AT_IMPORT = ("frames.first_byte_error", "frames._verdicts")
+#: Functions from which tables are computed when their module is imported, and the one that looks there.
+AT_IMPORT = dict.fromkeys(("frames.first_byte_error", "frames._verdicts"), "reader.FrameReader._parse_header")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Mutant:
         self.function.__code__ = self.mistaken.__code__.replace(co_name=self.function.__name__)
         self.function.__defaults__ = self.mistaken.__defaults__
         self.function.__kwdefaults__ = self.mistaken.__kwdefaults__
-        if self.target in _AT_IMPORT:
+        if self.target in AT_IMPORT:
             verdicts: Callable[[bool, bool], bytes] = frames._verdicts
             tables = tuple(verdicts(inside, packed) for packed in (False, True) for inside in (False, True))
             frames.VERDICTS = reader.VERDICTS = tables  # type: ignore[assignment,misc]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from .mutants import Mutant, functions_of
+from .mutants import AT_IMPORT, Mutant, functions_of
 
 #: Of the processor, for one test: what it took without a mutant, times so many, and so many seconds more.
 PATIENCE = 10, 5.0
@@ -97,8 +97,9 @@ class Session:
 
     def _tests(self, target: str) -> list[str]:
         killers = self._killers[target]
+        seen_by = AT_IMPORT.get(target, target)
         return sorted(
-            (name for name in self._items if target in self._known[name].calls),
+            (name for name in self._items if {target, seen_by} & self._known[name].calls),
             key=lambda name: (-killers[name], self._known[name].cpu),
         )
 

@@ -39,6 +39,18 @@ async def test_a_long_pipeline_is_answered_in_order() -> None:
 
 
 @in_loop
+async def test_the_last_request_that_is_allowed_closes_the_connection() -> None:
+    server = make_server(limits={"requests": 2})
+    client = Client(server)
+    client.send(b"".join(GET % number for number in range(3)))
+    await turns()
+    answers = client.received()
+    assert statuses(answers) == ["404", "404"]
+    assert [part.count("Connection: close") for part in answers.split("HTTP/1.1 ")[1:]] == [0, 1]
+    assert client.transport.eof
+
+
+@in_loop
 async def test_a_pipeline_keeps_its_order_where_answers_take_time() -> None:
     server = make_server({"/slow": slow})
     client = Client(server)

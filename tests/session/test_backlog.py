@@ -133,8 +133,11 @@ async def test_who_waits_for_room_is_let_go_at_the_end() -> None:
 @in_loop
 async def test_a_message_over_max_message_is_refused_before_anything_is_written() -> None:
     one = Connection(make_host(limits={"maxMessage": 100}), callback=Told([]))
-    with pytest.raises(MessageTooBig):
+    with pytest.raises(MessageTooBig) as refused:
         one.ws.send(bytes(101))
+    assert str(refused.value) == (
+        "Message of 101 bytes is over limits.maxMessage (100): send less or raise it"
+    )
     one.ws.send(bytes(100))
     await turns()
     assert one.seen() == [("message", bytes(100))]

@@ -181,3 +181,14 @@ def test_close_codes_have_names() -> None:
 )
 def test_first_byte(first: int, inside: bool, compressible: bool, error: str) -> None:
     assert first_byte_error(first, inside, compressible) == error
+
+
+def test_close_is_taken_for_complete_unless_told_otherwise() -> None:
+    with pytest.raises(ProtocolError, match="half a close code"):
+        parse_close(b"\x03")
+
+
+def test_error_tells_code_and_reason_to_whoever_prints_it() -> None:
+    error = ProtocolError(1002, "why")
+    assert (error.code, error.reason, error.args) == (1002, "why", (1002, "why"))
+    assert str(error) == "why (close code 1002)"

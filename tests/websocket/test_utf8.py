@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ioto_server.websocket.utf8 import replaced
+from ioto_server.websocket.utf8 import decoded, replaced
 
 from .wire import CLOSE, PING, TEXT, events, failure, masked
 
@@ -125,3 +125,14 @@ def test_replacing_piece_by_piece_is_replacing_the_whole(data: bytes, cut: int) 
     second, rest = replaced(data[taken:], True)
     assert first + second == data.decode(errors="replace")
     assert taken + rest == len(data)
+
+
+def test_half_a_surrogate_is_an_error_as_of_the_decoder() -> None:
+    """CPython would wait for its third byte; what is raised says the same as then."""
+    with pytest.raises(UnicodeDecodeError) as late:
+        decoded(b"ok \xed\xa0\x80", True)
+    with pytest.raises(UnicodeDecodeError) as early:
+        decoded(b"ok \xed\xa0", False)
+    assert early.value.encoding == late.value.encoding
+    assert (early.value.object, early.value.start, early.value.end) == (b"\xed\xa0", 0, 2)
+    assert early.value.reason == "surrogates not allowed"
