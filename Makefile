@@ -38,8 +38,8 @@ help: ## print the targets
 		while read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 .PHONY: start
-start: $(VENV)/.installed ## run the server with etc/web.json5 in the foreground (CONFIG=FILE for another)
-	@exec $(BIN)/ioto-server start --config $(CONFIG)
+start: $(VENV)/.installed ## run the server in the foreground with etc/web.json5 (CONFIG=FILE for another); saved files are live at once
+	@exec $(BIN)/ioto-server start --watch --config $(CONFIG)
 
 .PHONY: lint
 lint: $(VENV)/.test-installed ## ruff (rules and format) and mypy --strict

@@ -64,7 +64,7 @@ def _next_steps(folder: Path) -> str:
         lines += [f"Next, after `cd {shlex.quote(str(folder))}`:"]
     lines += [
         "  pytest                                             test the action",
-        "  ioto-server start                                  serve it",
+        "  ioto-server start --watch                          serve it; what you save is live at once",
         "  ioto-server connect ws://localhost:4100/ws/hello   talk to it, from another terminal",
     ]
     return "\n".join(lines)

@@ -16,7 +16,10 @@ from .options import config_option, load, set_option
 @click.command("start")
 @config_option
 @set_option
-def command(config: Path | None, overrides: list[tuple[str, str]]) -> None:
+@click.option(
+    "--watch", is_flag=True, help="Reload whenever the configuration or a plugin is saved: for developing."
+)
+def command(config: Path | None, overrides: list[tuple[str, str]], watch: bool) -> None:
     """Serve until told to stop.
 
     SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. SIGHUP
@@ -25,4 +28,4 @@ def command(config: Path | None, overrides: list[tuple[str, str]]) -> None:
     Exit codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """
     loaded = load(config, overrides)
-    raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides)))
+    raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides), watch))

@@ -16,7 +16,7 @@ import structlog
 
 from ioto_server.config import Config, ConfigError, Endpoint, Loaded
 from ioto_server.config.diff import diff
-from ioto_server.plugins import PluginError, Plugins
+from ioto_server.plugins import BeingSaved, PluginError, Plugins
 from ioto_server.server import (
     FileReceiver,
     Listener,
@@ -68,27 +68,36 @@ class Reloader:
         self._turn = asyncio.Lock()
         self._booted = server.config
 
-    async def reload(self, _request: object = None) -> dict[str, Any]:
-        """Reload, log the outcome and return it; raises CommandError with every reason for a refusal."""
+    async def reload(self, quietly: bool = False) -> dict[str, Any]:
+        """Reload, log the outcome and return it; raises CommandError with every reason for a refusal.
+
+        `quietly` is for who only supposes that something has changed: then nothing is said if it has not,
+        and nothing done while a file is being saved.
+        """
         async with self._turn:
             try:
-                answer = await self._reload()
+                answer = await self._reload(quietly)
+            except BeingSaved as error:
+                _log.info("not reloaded", why=str(error))
+                return {"changed": [], "restart": [], "warnings": []}
             except (ConfigError, PluginError, TlsError, ListenError, OSError) as error:
                 self._status.last_reload = f"refused: {error}"
                 _log.error("reload refused", why=str(error))
                 trace = getattr(error, "trace", "")
                 raise CommandError(f"{trace}{error}\nNothing was changed.") from None
+        if quietly and not answer["changed"] and not answer["restart"]:
+            return answer
         self._status.reloads += 1
         self._status.last_reload = "done"
         _log.info("reloaded", changed=answer["changed"], restart=answer["restart"])
         return answer
 
-    async def _reload(self) -> dict[str, Any]:
+    async def _reload(self, while_saving: bool) -> dict[str, Any]:
         # Reading takes its time (the json5 package parses some 40 KB a second): not in the loop.
         loaded = await asyncio.to_thread(self._load)
         old, old_plugins = self._server.config, self._server.plugins
         with ExitStack() as undo:
-            following = await self._prepare(loaded.config, undo)
+            following = await self._prepare(loaded.config, undo, while_saving)
             undo.pop_all()
         await self._exchange(following)
         exchanged = _exchanged(old_plugins, following.plugins)
@@ -102,7 +111,7 @@ class Reloader:
             ],
         }
 
-    async def _prepare(self, config: Config, undo: ExitStack) -> _Next:
+    async def _prepare(self, config: Config, undo: ExitStack, while_saving: bool) -> _Next:
         """Make everything new; `undo` takes it back should a later step fail."""
         server = self._server
         tls = make_context(config.tls) if config.tls is not None else None
@@ -112,7 +121,7 @@ class Reloader:
             listeners += bound
             undo.callback(self._unbind, endpoint, bound)
         await asyncio.to_thread(FileReceiver(config).prepare)
-        plugins = await asyncio.to_thread(server.plugins.follow, config.actions)
+        plugins = await asyncio.to_thread(server.plugins.follow, config.actions, while_saving)
         await plugins.start(server.host)
         return _Next(config, plugins, tls, listeners)
 

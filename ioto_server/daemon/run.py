@@ -44,8 +44,10 @@ _NOT_YET: Final[tuple[tuple[Callable[[Config], bool], str], ...]] = (
 )
 
 
-def run(loaded: Loaded, load: Loader) -> int:
+def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     """Serve until told to stop; returns the exit code. `load` gives the configuration anew, for a reload.
+
+    `watch` has it reload by itself whenever its file or a plugin is saved.
 
     0 after an orderly stop, 1 when an endpoint cannot be bound or a second signal cut the stop short, 2 when
     the configuration or a plugin cannot be used. Nothing is accepted before everything is ready.
@@ -92,7 +94,7 @@ def run(loaded: Loaded, load: Loader) -> int:
     except (ListenError, OSError) as error:
         complain(str(error))
         return FAILED
-    parts = Parts(_make_server(config, plugins), sockets, tls, load, systemd)
+    parts = Parts(_make_server(config, plugins), sockets, tls, load, systemd, loaded.path if watch else None)
     # What exists by now lives as long as the process, and next to nothing of it is garbage: no collection
     # need look at it, neither now nor later.
     gc.freeze()

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -27,6 +28,7 @@ from .sockets import Sockets
 from .status import Status
 from .systemd import Systemd
 from .upgrade import Predecessor, Successor, UpgradeError
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .scrape import ScrapeServer
@@ -46,6 +48,8 @@ class Parts:
     tls: TlsContext | None
     load: Loader
     systemd: Systemd
+    # The configuration's file, where it and the plugins are to be watched (`start --watch`).
+    watched: Path | None = None
 
 
 class Service:
@@ -89,7 +93,8 @@ class Service:
             return await self._stand_down()
         sockets.own()
         self._systemd.ready(self._status.line())
-        code = await self._until_stopped()
+        watching = self._begin_to_watch()
+        code = await self._until_stopped(watching)
         await self._close_own()
         return code
 
@@ -152,9 +157,19 @@ class Service:
         for listener in listeners:
             _log.info("metrics", url=f"{listener.url}{server.config.metrics.path}")
 
-    async def _until_stopped(self) -> int:
+    def _begin_to_watch(self) -> asyncio.Task[None] | None:
+        file = self._parts.watched
+        if file is None:
+            return None
+        server = self._server
+        watch = Watch(lambda: self._reloader.reload(quietly=True), lambda: server.config.actions, file)
+        return server.host.create_task(watch.run())
+
+    async def _until_stopped(self, watching: asyncio.Task[None] | None) -> int:
         server, orders = self._server, self._orders
         stopped_by = await orders.first
+        if watching is not None:
+            watching.cancel()
         _log.info("stopping", by=stopped_by, connections=server.connections)
         timeouts = server.config.timeouts
         if self._successor is None:

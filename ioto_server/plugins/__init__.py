@@ -1,8 +1,8 @@
 """Find, import, register and start action modules (SPEC 7)."""
 
 from .decorator import action
-from .errors import PluginError
+from .errors import BeingSaved, PluginError
 from .plugin import Plugin
 from .registry import Plugins
 
-__all__ = ["Plugin", "PluginError", "Plugins", "action"]
+__all__ = ["BeingSaved", "Plugin", "PluginError", "Plugins", "action"]

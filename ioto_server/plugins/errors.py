@@ -17,6 +17,14 @@ class PluginError(Exception):
         self.trace = trace
 
 
+class BeingSaved(Exception):
+    """A file of a plugin is empty that was not: as a rule somebody has just begun to save it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} is empty: is it being saved?")
+        self.file = file
+
+
 def from_exception(file: Path, error: BaseException) -> PluginError:
     """Describe an exception that came out of a plugin's own code, by the last of its lines that ran."""
     if isinstance(error, SyntaxError) and error.filename is not None:

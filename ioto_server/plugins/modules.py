@@ -34,8 +34,8 @@ class Root:
         self.name = f"{_PREFIX}{next(_numbers)}"
         self.sources = sources
         self._users: set[object] = set()
-        # Of the modules that were taken over.
-        self.homes: set[Root] = set()
+        # Those of the modules that were taken over.
+        self._homes: set[Root] = set()
         _FINDER.roots[self.name] = self
 
     def full_name(self, parts: Sequence[str]) -> str:
@@ -43,13 +43,13 @@ class Root:
         return ".".join((self.name, *parts))
 
     def modules(self) -> dict[Path, ModuleType]:
-        """What was imported below this root and is still there, by file."""
+        """What stands below this root, imported here or taken over, by file."""
         below = f"{self.name}."
         # Others import meanwhile: this may be called from a thread.
         return {
             Path(module.__file__): module
             for name, module in list(sys.modules.items())
-            if name.startswith(below) and module.__name__ == name and module.__file__ is not None
+            if name.startswith(below) and module.__file__ is not None
         }
 
     def adopt(self, module: ModuleType) -> None:
@@ -58,7 +58,7 @@ class Root:
         sys.modules[self.full_name(parts)] = module
         root = _FINDER.roots[home]
         root.used_by(self)
-        self.homes.add(root)
+        self._homes.add(root)
 
     def used_by(self, user: object) -> None:
         """Stay for as long as `user` does."""
@@ -81,7 +81,7 @@ class Root:
         """Let go of every module."""
         self.forget(())
         _FINDER.roots.pop(self.name, None)
-        homes, self.homes = self.homes, set()
+        homes, self._homes = self._homes, set()
         for root in homes:
             root.left_by(self)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ioto_server.http import DuplicatePrefix, PrefixTable
 from ioto_server.session import Action, Core
 
-from .errors import PluginError
+from .errors import BeingSaved, PluginError
 from .finder import find_plugins
 from .modules import Root
 from .plugin import Plugin
@@ -38,14 +38,17 @@ class Plugins:
         """Import everything below `folders`; raises PluginError at the first that cannot be used."""
         return cls(())._next(folders, Sources.read(folders), frozenset())
 
-    def follow(self, folders: Sequence[Path]) -> Plugins:
+    def follow(self, folders: Sequence[Path], while_saving: bool = False) -> Plugins:
         """The plugins that are below `folders` now: these ones, where nothing has changed.
 
         A plugin is imported anew when a file of it, or one that it imports from beside it, has other content
-        than when it was read. Raises PluginError when one of those cannot be used; nothing has changed then.
+        than when it was read. Raises PluginError when one of those cannot be used, and, if it is
+        `while_saving` that this is called, BeingSaved for a file that was emptied; nothing has changed then.
         """
         sources = Sources.read(folders)
         changed = sources.changed(self._sources)
+        if while_saving and (emptied := sources.emptied(self._sources)):
+            raise BeingSaved(emptied)
         if not changed and tuple(folders) == self.folders:
             return self
         if changed & self._hidden():
@@ -71,22 +74,19 @@ class Plugins:
 
     def _hand_over(self, roots: Mapping[Path, Root], used: AbstractSet[Path]) -> None:
         """Give modules that new plugins use, and that have not changed, to the roots of these."""
-        for home in self._roots():
-            root = roots.get(home.folder)
-            if root is not None:
-                for file, module in home.modules().items():
-                    if file in used:
-                        root.adopt(module)
+        for plugin in self.plugins:
+            root = roots.get(plugin.source.folder)
+            if root is None or plugin.root is None:
+                continue
+            # What a plugin in force uses is in force; beside it, its root may still have older editions.
+            seen = plugin.root.modules()
+            for file in self._sources.closure(plugin.source.file) & used & seen.keys():
+                root.adopt(seen[file])
 
     def _hidden(self) -> set[Path]:
         """The files of modules that no plugin is known to use, and that were imported nevertheless."""
-        imported = {file for root in self._roots() for file in root.modules()}
+        imported = {file for plugin in self.plugins if plugin.root for file in plugin.root.modules()}
         return imported.difference(*(self._sources.closure(plugin.source.file) for plugin in self.plugins))
-
-    def _roots(self) -> set[Root]:
-        """Where what the plugins use is: their roots, and those of modules that these have taken over."""
-        own = {plugin.root for plugin in self.plugins if plugin.root is not None}
-        return own.union(*(root.homes for root in own))
 
     def add(self, plugin: Plugin) -> None:
         """Serve a plugin's prefixes. Raises PluginError for one that another has."""

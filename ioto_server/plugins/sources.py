@@ -93,6 +93,12 @@ class Sources:
                     todo.append(user)
         return changed
 
+    def emptied(self, before: Sources) -> Path | None:
+        """A file that has no content any more, and had some."""
+        return next(
+            (file for file in self.files if _content(self, file) == b"" and _content(before, file)), None
+        )
+
     def uses(self, file: Path) -> frozenset[Path]:
         """What a file uses. A package is one thing: its `__init__.py` and all below it use each other."""
         source = self.files.get(file)

@@ -42,7 +42,7 @@ def test_what_is_written_and_said(tmp_path: Path) -> None:
         "",
         "Next, after `cd 'my project'`:",
         "  pytest                                             test the action",
-        "  ioto-server start                                  serve it",
+        "  ioto-server start --watch                          serve it; what you save is live at once",
         "  ioto-server connect ws://localhost:4100/ws/hello   talk to it, from another terminal",
     ]
 

@@ -26,8 +26,11 @@ def blocks(language: str) -> list[str]:
 SHOUT, GREET, CLIENT = blocks("python")
 
 
-def test_the_first_action_works_at_the_next_start(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon({}, {"shout.py": SHOUT})
+def test_the_first_action_is_live_as_soon_as_it_is_saved(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, {}, arguments=["--watch"])
+    daemon.log("watching", what=[str(daemon.folder / "actions")])
+    (daemon.folder / "actions" / "shout.py").write_text(SHOUT)
+    daemon.log("reloaded", changed=["shout.py: added"])
     with RawClient(daemon.url) as client:
         client.upgrade("/ws/shout")
         client.send_frame(TEXT, b"hello")
@@ -66,11 +69,14 @@ def test_the_configuration_example_loads_without_a_warning(tmp_path: Path) -> No
     assert load_config(file).warnings == []
 
 
-def test_a_plugin_that_cannot_be_imported_is_reported_as_shown(tmp_path: Path) -> None:
-    file = write_project(tmp_path, {}, {"shout.py": SHOUT.replace("web.websocket:", "web.websocket")})
-    run = run_program("start", "--config", file, cwd=tmp_path)
+def test_a_plugin_that_cannot_be_imported_is_reported_as_shown(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, {"shout.py": SHOUT}, arguments=["--watch"])
+    daemon.log("watching", what=[str(daemon.folder / "actions")])
+    (daemon.folder / "actions" / "shout.py").write_text(SHOUT.replace("web.websocket:", "web.websocket"))
+    daemon.log("reload refused")
+    assert daemon.stop() == 0
     shown = next(block for block in blocks("console") if "SyntaxError" in block)
-    assert (run.returncode, run.stderr) == (2, shown.replace("/home/you/ioto-server", str(tmp_path)))
+    assert shown.replace("/home/you/ioto-server", str(daemon.folder)) in daemon.output
 
 
 def test_a_mistake_in_the_configuration_is_reported_as_shown(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ async def change(daemon: Daemon, number: int) -> None:
         case 3:
             plugin.write_text(ECHO.format(number=number))
             answer = await ask(daemon, "reload")
-            assert (answer["ok"], "work.py: loaded anew" in answer["changed"]) == (True, True)
+            assert (answer["ok"], "echo.py: loaded anew" in answer["changed"]) == (True, True)
         case 4:
             plugin.write_text("def broken(:\n")
             answer = await ask(daemon, "reload")

@@ -7,6 +7,7 @@ pages is a free one here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from pathlib import Path
 import trustme
 
 from ioto_server.config import load_config
+from ioto_server.daemon.ask import AskError, ask
 from tests.support import REPOSITORY
 from tests.support.daemon import DEADLINE, Daemon, environment
 
@@ -79,6 +81,7 @@ class Story:
         self.folder = folder
         self.daemon: Daemon | None = None
         self._port = 0
+        self._watches = False
         self.written: list[Path] = []
 
     def live(self, page: Path) -> None:
@@ -147,9 +150,15 @@ class Story:
             self.daemon = None
         else:
             self._run_to_its_end(command, expected)
+            if self._watches:
+                # A reader is slower than a test: by the next command, what was saved has been taken up. In
+                # whichever order, both take their turn.
+                with contextlib.suppress(AskError):
+                    ask(self.folder / "run" / "control.sock", "reload")
 
     def _start(self, arguments: list[str], expected: list[str]) -> None:
         self.stop()
+        self._watches = "--watch" in arguments
         self.daemon = Daemon(
             self.folder / "web.json5",
             arguments=[*arguments, "--set", 'listen=["http://127.0.0.1:0"]'],

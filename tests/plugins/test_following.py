@@ -108,6 +108,26 @@ def test_helpers_of_helpers_and_late_imports_count(tmp_path: Path) -> None:
     assert values == [1, 2, 1]
 
 
+def test_of_several_editions_of_a_helper_the_one_in_force_is_taken_over(tmp_path: Path) -> None:
+    """An old one is still there, beside a helper that has never changed."""
+    write(
+        tmp_path,
+        {
+            "_never.py": "",
+            "_once.py": "VALUE = 0\n",
+            "a.py": "from . import _never\nfrom ._once import VALUE\nasync def action(web): ...\n",
+        },
+    )
+    plugins = Plugins.load([tmp_path])
+    write(tmp_path, {"_once.py": "VALUE = 1\n"})
+    plugins = plugins.follow([tmp_path])
+    never = module(plugins, "a.py")._never
+    write(tmp_path, {"a.py": (tmp_path / "a.py").read_text() + "# changed\n"})
+    plugins = plugins.follow([tmp_path])
+    assert module(plugins, "a.py").VALUE == 1
+    assert module(plugins, "a.py")._never is never
+
+
 def test_a_package_is_one_thing(tmp_path: Path) -> None:
     write(
         tmp_path,
