@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ioto_server.config import Endpoint
-from ioto_server.server import Listener, bind
+from ioto_server.server import Listener, ListenError, bind
 
 from .activation import Activation
 from .control import bind_control
@@ -99,10 +99,37 @@ class Sockets:
         return Held(listener.endpoint, listener.socket, self._estate)
 
     def open(self, endpoint: Endpoint) -> list[Held]:
-        """Bind one more endpoint. Raises ListenError."""
-        held = [self._hold(listener) for listener in bind(endpoint)]
+        """Bind one more endpoint, which none that stays is in the way of. Raises ListenError.
+
+        From http to https and back, the sockets of the other are shared: no client is refused meanwhile.
+        """
+        before = self._at_port_of(endpoint)
+        if before is not None and before.host == endpoint.host:
+            held = [
+                Held(endpoint, one.socket.dup(), one.estate, one.borrowed, one.inherited)
+                for one in self.at(before)
+            ]
+        else:
+            try:
+                held = [self._hold(listener) for listener in bind(endpoint)]
+            except ListenError:
+                if before is None:
+                    raise
+                raise ListenError(
+                    f"Cannot listen at {endpoint} while {before} is open; restart the server, "
+                    "or reload without either of them first"
+                ) from None
         self._held["listen", endpoint] = held
         return held
+
+    def _at_port_of(self, endpoint: Endpoint) -> Endpoint | None:
+        """Which open endpoint has the port of one that is wanted."""
+        ports = {
+            other: self._held[role, other][0].socket.getsockname()[1]
+            for role, other in self._held
+            if role == "listen" and other.scheme != "unix"
+        }
+        return next((other for other, port in ports.items() if port == endpoint.port), None)
 
     def forget(self, endpoints: Iterable[Endpoint]) -> None:
         """These endpoints are closed."""

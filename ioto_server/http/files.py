@@ -23,6 +23,7 @@ from ioto_server.http.mime import media_type
 from ioto_server.http.negotiate import IDENTITY, choose_coding
 from ioto_server.http.ranges import Range, content_range, multipart, parse_ranges
 from ioto_server.http.request import Request
+from ioto_server.http.target import PATH_SAFE
 
 SMALL = 65536
 """A file of at most so many bytes is read at once, so that head and body leave together."""
@@ -35,9 +36,6 @@ _STALE_NS = 2_000_000_000
 
 # RFC 9110 15.4.5: what a cache needs to update its copy.
 _KEPT_BY_304 = frozenset(("ETag", "Last-Modified", "Cache-Control", "Vary"))
-
-# RFC 3986 3.3: what a path may hold unencoded, beyond what `quote` always leaves.
-_PATH_SAFE = "/!$&'()*+,;=:@~"
 
 
 def validators_of(status: os.stat_result) -> Validators:
@@ -208,7 +206,7 @@ def _made_from(sibling: Entry, original: os.stat_result) -> bool:
 def _with_slash(request: Request) -> FileResponse:
     """To the folder's own URL, against which its pages' relative links are resolved."""
     # The path has no empty segment: it cannot begin with `//` and name another host (RFC 3986 4.2).
-    location = quote(request.path + "/", safe=_PATH_SAFE)
+    location = quote(request.path + "/", safe=PATH_SAFE)
     if request.query:
         location += "?" + request.query
     return FileResponse(301, [("Location", location)])

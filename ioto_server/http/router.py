@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
+from urllib.parse import quote
 
 from ioto_server.http.errors import HttpError
+from ioto_server.http.target import PATH_SAFE
 
 DEFAULT_METHODS = ("GET", "POST")
 """The methods of a route that names none, and of everything when there are no routes. HEAD comes with GET."""
@@ -147,7 +149,7 @@ class Router:
             return Match("options", None, path, self._all)
         for redirect in self._redirects:
             if matches(redirect.source, path):
-                return Match("redirect", None, path, (), redirect.to, redirect.status)
+                return Match("redirect", None, path, (), _moved(redirect, path), redirect.status)
         if self._routes is None:
             if self._prefixes.find(path) is None:
                 return self._allowed(method, "file", None, path, self._file_allow)
@@ -189,6 +191,13 @@ def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
         allow["HEAD"] = None
     kept = [method for method in allow if not of_file or method in FILE_METHODS]
     return tuple(dict.fromkeys([*kept, "OPTIONS"]))
+
+
+def _moved(redirect: RedirectRule, path: str) -> str:
+    """Where a path is now: of a folder that has moved, the same place in the new one."""
+    if redirect.source.endswith("/") and redirect.to.endswith("/"):
+        return redirect.to + quote(path[len(redirect.source) :], safe=PATH_SAFE)
+    return redirect.to
 
 
 def _trim(path: str, trim: str | None) -> str:

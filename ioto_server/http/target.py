@@ -10,6 +10,9 @@ from urllib.parse import unquote_to_bytes
 
 from ioto_server.http.errors import bad_request
 
+PATH_SAFE = "/!$&'()*+,;=:@~"
+"""What a path may hold unencoded, beyond what `quote` always leaves (RFC 3986 3.3)."""
+
 
 class Target(NamedTuple):
     """A parsed request target; `authority` is None unless the target itself names one (absolute-form)."""

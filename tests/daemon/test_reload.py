@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon, run_program
-from tests.support.raw import TEXT, RawClient
+from tests.support.raw import TEXT, RawClient, Response
+from tests.tls.certificates import write_pair
 
 ANSWER = """\
 from ioto_server import Web, action
@@ -157,6 +159,30 @@ def test_endpoints_come_and_go_and_connections_stay(start_daemon: StartDaemon, t
             assert ask(new) == b"old"
 
 
+def test_an_endpoint_becomes_https_on_its_port(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start(start_daemon)
+    tls = write_pair(tmp_path)
+    at = f"127.0.0.1:{daemon.port}"
+    with connect(daemon) as old:
+        for scheme, settings in (("http", None), ("https", tls), ("http", None), ("https", tls)):
+            rewrite(daemon, listen=[f"{scheme}://{at}"], tls=settings)
+            run = reload(daemon)
+            assert run.returncode == 0, run.stderr
+            with RawClient(f"{scheme}://{at}") as new:
+                assert new.upgrade("/ws/answer").status == 101
+                assert (ask(new), ask(old)) == (b"old", b"old")
+
+
+def test_an_endpoint_that_another_is_in_the_way_of_is_refused(start_daemon: StartDaemon) -> None:
+    daemon = start(start_daemon)
+    rewrite(daemon, listen=[f"http://:{daemon.port}"])
+    run = reload(daemon)
+    assert run.returncode == 1
+    assert f"Cannot listen at http://:{daemon.port} while http://127.0.0.1:0 is open; restart" in run.stderr
+    with connect(daemon) as client:
+        assert ask(client) == b"old"
+
+
 def test_routes_are_exchanged(start_daemon: StartDaemon) -> None:
     daemon = start(start_daemon)
     with RawClient(daemon.url) as client:
@@ -166,6 +192,87 @@ def test_routes_are_exchanged(start_daemon: StartDaemon) -> None:
     with RawClient(daemon.url) as client:
         response = client.request("GET", "/gone")
         assert (response.status, response.get("location")) == (302, "/here")
+
+
+# Settings, and what of an answer to which request tells that they are in force.
+Probe = tuple[str, dict[str, str], Callable[[Response], object], object]
+PAGE, ANSWERING = "/index.html", "/ws/answer"
+IN_FORCE: list[tuple[dict[str, Any], Probe]] = [
+    ({"headers": {"X-Own": "yes"}}, (PAGE, {}, lambda answer: answer.get("x-own"), "yes")),
+    (
+        {"mime": {".html": "text/own"}},
+        (PAGE, {}, lambda answer: str(answer.get("content-type")).partition(";")[0], "text/own"),
+    ),
+    ({"documents": "own"}, ("/own.txt", {}, lambda answer: answer.body, b"own")),
+    ({"index": "favicon.svg"}, ("/", {}, lambda answer: answer.get("content-type"), "image/svg+xml")),
+    (
+        {"redirect": [{"from": "/a/", "to": "/b/", "status": 308}]},
+        ("/a/c", {}, lambda answer: (answer.status, answer.get("location")), (308, "/b/c")),
+    ),
+    ({"limits": {"header": 300}}, (PAGE, {"X-Long": "x" * 400}, lambda answer: answer.status, 431)),
+    ({"limits": {"connections": 1}}, (PAGE, {}, lambda answer: answer.status, 503)),
+    ({"limits": {"perAddress": 1}}, (PAGE, {}, lambda answer: answer.status, 503)),
+    (
+        {"timeouts": {"inactivity": "7 mins", "request": "1 hour"}},
+        (
+            ANSWERING,
+            {},
+            lambda answer: (answer.get("x-inactivity-timeout"), answer.get("x-request-timeout")),
+            ("420", "3600"),
+        ),
+    ),
+    ({"webSockets": {"enable": False}}, (ANSWERING, {}, lambda answer: answer.status, 426)),
+    (
+        {"webSockets": {"protocol": ["news", "chat"]}},
+        (
+            ANSWERING,
+            {"Sec-WebSocket-Protocol": "news"},
+            lambda answer: answer.get("sec-websocket-protocol"),
+            "news",
+        ),
+    ),
+    (
+        {"webSockets": {"compress": True}},
+        (
+            ANSWERING,
+            {"Sec-WebSocket-Extensions": "permessage-deflate"},
+            lambda answer: str(answer.get("sec-websocket-extensions")).partition(";")[0],
+            "permessage-deflate",
+        ),
+    ),
+    (
+        {"webSockets": {"origins": ["app.example.com"]}},
+        (ANSWERING, {"Origin": "https://app.example.com"}, lambda answer: answer.status, 101),
+    ),
+    (
+        {"name": "own.example.com"},
+        (ANSWERING, {"Host": "own.example.com"}, lambda answer: answer.status, 101),
+    ),
+]
+
+
+def answer_to(daemon: Daemon, path: str, headers: dict[str, str]) -> Response:
+    with RawClient(daemon.url) as client:
+        if path == ANSWERING:
+            return client.handshake(path, list(headers.items()))
+        return client.request("GET", path, list(headers.items()))
+
+
+def test_every_kind_of_setting_is_in_force_and_taken_back(start_daemon: StartDaemon) -> None:
+    daemon = start(start_daemon)
+    (daemon.folder / "own").mkdir()
+    (daemon.folder / "own" / "own.txt").write_text("own")
+    before = daemon.config.read_text()
+    with connect(daemon) as old:
+        for changes, (path, headers, told, expected) in IN_FORCE:
+            assert told(answer_to(daemon, path, headers)) != expected, changes
+            rewrite(daemon, **changes)
+            assert reload(daemon).returncode == 0
+            assert told(answer_to(daemon, path, headers)) == expected, changes
+            daemon.config.write_text(before)
+            assert reload(daemon).returncode == 0
+            assert told(answer_to(daemon, path, headers)) != expected, changes
+        assert ask(old) == b"old"
 
 
 def test_the_log_level_follows(start_daemon: StartDaemon) -> None:

@@ -129,8 +129,25 @@ def test_redirects_of_the_list_come_before_routes() -> None:
     match = router.match("GET", "/old")
     assert (match.kind, match.location, match.status) == ("redirect", "/new", 301)
     match = router.match("POST", "/docs/a/b")
-    assert (match.location, match.status) == ("https://docs.example/", 302)
+    assert (match.location, match.status) == ("https://docs.example/a/b", 302)
     assert router.match("GET", "/old/x").kind == "file"
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "path", "location"),
+    [
+        ("/a/", "/b/", "/a/", "/b/"),
+        ("/a/", "/b/", "/a/c/d.html", "/b/c/d.html"),
+        # The path is decoded, a Location is not (RFC 9110 10.2.2).
+        ("/a/", "/b/", "/a/ä b?c", "/b/%C3%A4%20b%3Fc"),
+        ("/a/", "/b", "/a/c", "/b"),
+        ("/a/", "/b/?from=a", "/a/c", "/b/?from=a"),
+        ("/", "/b/", "/", "/b/"),
+        ("", "/b/", "/c", "/b/"),
+    ],
+)
+def test_a_folder_that_has_moved_keeps_what_follows(source: str, to: str, path: str, location: str) -> None:
+    assert Router(PAGE, [Redirect(source, to)]).match("GET", path).location == location
 
 
 def test_redirect_of_a_route() -> None:
