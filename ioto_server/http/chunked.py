@@ -13,15 +13,15 @@ MAX_CHUNK_LINE = 256
 
 # chunk-size [ chunk-ext ], without the CRLF: extensions as tokens or quoted strings.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_QUOTED = rb'"(?>(?:[\t !#-\[\]-~\x80-\xff]++|\\[\t -~\x80-\xff])*)"'
 _SIZE_LINE = re.compile(
-    rb"([0-9A-Fa-f]++)((?:[ \t]*+;[ \t]*+"
+    rb"([0-9A-Fa-f]++)((?>(?:[ \t]*+;[ \t]*+"
     + _TOKEN
-    + rb"(?:[ \t]*+=[ \t]*+(?:"
+    + rb"(?>(?:[ \t]*+=[ \t]*+(?:"
     + _TOKEN
     + rb"|"
     + _QUOTED
-    + rb"))?+)*+)"
+    + rb"))?))*))"
 )
 
 # Fields that frame, route or authenticate a message mean nothing after it (RFC 9110 6.5.1): an attempt to

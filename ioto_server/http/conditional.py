@@ -15,7 +15,7 @@ CONDITIONS = frozenset(("if-match", "if-none-match", "if-modified-since", "if-un
 
 _ENTITY_TAG = r'(?:W/)?"[!#-~\x80-\xff]*+"'
 _ONE_TAG = re.compile(_ENTITY_TAG)
-_TAG_LIST = re.compile(rf"[ \t,]*+(?:{_ENTITY_TAG}(?:[ \t]*+,[ \t,]*+|[ \t]*+\Z))++")
+_TAG_LIST = re.compile(rf"[ \t,]*+(?>(?:{_ENTITY_TAG}(?:[ \t]*+,[ \t,]*+|[ \t]*+\Z))+)")
 
 
 @dataclass(frozen=True, slots=True)

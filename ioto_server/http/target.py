@@ -26,7 +26,7 @@ class Target(NamedTuple):
 # Visible ASCII without `#` (a target has no fragment) and `"<>`, which no URI holds and no browser sends raw.
 # The rest of what RFC 3986 leaves out (`[]^`{|}` and, in queries, a backslash) browsers do send.
 _VISIBLE = re.compile(rb"[!$-;=?-~]*+")
-_ABSOLUTE = re.compile(r"(?i:https?)://([^/?]*+)([^?]*+)(?:\?(.*+))?+")
+_ABSOLUTE = re.compile(r"(?i:https?)://([^/?]*+)([^?]*+)(?:\?(.*+))?")
 # Host = uri-host [ ":" port ]. Of reg-name only what a DNS or local name can have: the rest names nothing.
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{0,5}))?")
 _MAX_HOST = 255 + len(":65535")  # RFC 1035 2.3.4
