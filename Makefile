@@ -76,6 +76,10 @@ coverage: $(VENV)/.test-installed ## every line and every branch of the codec is
 soak: $(VENV)/.test-installed ## bad weather for FOR=10m: misbehaving clients by the thousand, memory and latency watched
 	$(BIN)/python -m tests.soak --for $(or $(FOR),10m) --clients $(or $(CLIENTS_OF_SOAK),10000)
 
+.PHONY: soak-day
+soak-day: $(VENV)/.test-installed ## a day of visitors and operators in FOR=1h: does anything grow? draws artefacts/soak-day.svg
+	$(BIN)/python -m tests.soak.day --for $(or $(FOR),1h)
+
 .PHONY: fuzz
 fuzz: $(VENV)/.test-installed ## feed the codec with what reaches new code, for FOR=10m
 	@$(PIP) install --editable '.[fuzz]'

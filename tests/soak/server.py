@@ -10,19 +10,21 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.daemon import PROGRAM, environment, write_project
 
-from .socket_client import SocketClient
+from .socket_client import GoneError, SocketClient
 
 _ACTIONS = """\
 import asyncio
 import json
+import sys
 
 from ioto_server import Event, Host, Web, WebSocket, action
-
 
 @action("/soak/echo")
 async def echo(web: Web) -> None:
@@ -48,9 +50,10 @@ async def state(web: Web) -> None:
         {
             "tasks": len(asyncio.all_tasks()),
             "websockets": len(host.websockets),
-            "held": host.memory.total,
-            "holders": len(host.memory),
+            "held": host.core.memory.total,
+            "holders": len(host.core.memory),
             "subscribers": host.topics.count("news"),
+            "blocks": sys.getallocatedblocks(),
         }
     )
 
@@ -80,12 +83,13 @@ class Server:
     def __init__(
         self,
         folder: Path,
-        changes: Mapping[str, Mapping[str, Any]] | None = None,
+        changes: Mapping[str, Any] | None = None,
         actions: Mapping[str, str] | None = None,
     ) -> None:
         config = {name: dict(value) if isinstance(value, dict) else value for name, value in _CONFIG.items()}
         for section, values in (changes or {}).items():
-            config[section] = {**config.get(section, {}), **values}
+            merged = isinstance(values, dict) and isinstance(config.get(section), dict)
+            config[section] = {**config[section], **values} if merged else values
         file = write_project(folder, config, {"soak.py": _ACTIONS, **(actions or {})})
         self._log = folder / "server.log"
         self._log.touch()
@@ -99,33 +103,43 @@ class Server:
                 stderr=stderr,
             )
         self.pid = self._process.pid
-        self.port = self._wait_until_it_listens()
+        self._ports = self._wait_until_it_listens()
+        self.port = self._ports["http"]
         self.address = ("127.0.0.1", self.port)
 
-    def _wait_until_it_listens(self) -> int:
+    @property
+    def tls_port(self) -> int:
+        """Where it speaks TLS."""
+        return self._ports["https"]
+
+    @property
+    def metrics_port(self) -> int:
+        """Where it is scraped."""
+        return self._ports["metrics"]
+
+    def _wait_until_it_listens(self) -> dict[str, int]:
         end = time.monotonic() + 30
         while time.monotonic() < end and self._process.poll() is None:
             for line in self.log():
                 if line["event"] == "ready":
-                    url = next(line["url"] for line in self.log() if line["event"] == "listening")
-                    return int(url.rpartition(":")[2].strip("/"))
+                    return dict(map(_port, filter(_tells_a_port, self.log())))
             time.sleep(0.05)
         self._process.kill()
         raise SystemExit(f"the server did not start: {(self._log.parent / 'stderr.txt').read_text()}")
 
     # What it says
 
-    def log(self) -> Iterator[dict[str, Any]]:
-        """Each line of its log so far."""
-        with self._log.open() as lines:
+    def log(self, file: Path | None = None) -> Iterator[dict[str, Any]]:
+        """Each line of its log so far, or of another `file` of it."""
+        with (file or self._log).open() as lines:
             for line in lines:
                 if line.endswith("\n"):
                     yield json.loads(line)
 
-    def causes(self) -> Counter[str]:
+    def causes(self, file: Path | None = None) -> Counter[str]:
         """Why WebSockets were closed, and what else the log reports, each with its number."""
         found: Counter[str] = Counter()
-        for line in self.log():
+        for line in self.log(file):
             event = line["event"]
             if event == "websocket close":
                 found[f"closed: {line['cause']}"] += 1
@@ -157,11 +171,18 @@ class Server:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     async def state(self) -> dict[str, int]:
-        """What the server counts of itself."""
+        """What the server counts of itself; who was too slow to ask, on a busy machine, asks again."""
+        for _ in range(20):
+            with suppress(GoneError):
+                return await self._ask()
+        raise AssertionError("it never tells its state")
+
+    async def _ask(self) -> dict[str, int]:
         async with SocketClient(self.address) as client:
             await client.send(b"GET /soak/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             while b"}" not in client.received:
                 client.received += await client.read()
+        assert client.received.startswith(b"HTTP/1.1 200 "), bytes(client.received)
         state: dict[str, int] = json.loads(bytes(client.received).partition(b"\r\n\r\n")[2])
         return state
 
@@ -193,3 +214,13 @@ class Server:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+
+
+def _tells_a_port(line: dict[str, Any]) -> bool:
+    return line["event"] in ("listening", "metrics")
+
+
+def _port(line: dict[str, Any]) -> tuple[str, int]:
+    parts = urlsplit(line["url"])
+    assert parts.port is not None
+    return line["event"] if line["event"] == "metrics" else parts.scheme, parts.port
