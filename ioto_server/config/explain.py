@@ -24,9 +24,7 @@ def explain(path: str | None = None) -> str:
         return "\n".join(_summary(directive, 0) for directive in walk())
     directive = find(path)
     if directive is None:
-        name = path.rpartition(".")[2].lower()
-        same = [other.path for other in walk() if other.key.lower() == name]
-        guess = same[0] if same else nearest(path, [other.path for other in walk()])
+        guess = _meant(path)
         hint = f"did you mean {guess}?" if guess else "`ioto-server explain` lists the directives"
         raise ConfigError([Problem("there is no such directive", hint, path=path)])
     lines = [directive.path, *(f"    {line}" for line in directive.help.splitlines()), ""]
@@ -34,6 +32,15 @@ def explain(path: str | None = None) -> str:
     if directive.children:
         lines += ["", *(_summary(child, 4) for child in directive.children.values())]
     return "\n".join(lines)
+
+
+def _meant(path: str) -> str | None:
+    """Return the directive that has the same name elsewhere, or the nearest one."""
+    last = path.rpartition(".")[2]
+    paths = {other.key: other.path for other in reversed(list(walk()))}
+    same = next((paths[key] for key in paths if key.lower() == last.lower()), None)
+    key = nearest(last, paths)
+    return same or nearest(path, paths.values()) or (paths[key] if key else None)
 
 
 def facts(directive: Directive, code: str = "") -> Iterator[tuple[str, str]]:

@@ -134,6 +134,8 @@ def test_explain_what_takes_a_restart_and_what_must_be_written() -> None:
     [
         ("limits.maxFrme", "did you mean limits.maxFrame?"),
         ("maxFrame", "did you mean limits.maxFrame?"),
+        ("maxfram", "did you mean limits.maxFrame?"),
+        ("timeouts.ping", "did you mean webSockets.ping?"),
         ("frobnicate", "`ioto-server explain` lists the directives"),
     ],
 )
