@@ -165,15 +165,8 @@ BOUNDS = (
     Bound("tls-idle", "ioto", "uvloop", 1.2),
 )
 
-QUICK = (
-    "ioto",
-    "ioto-bytes",
-    "ioto-async",
-    "ioto-pure",
-    "uvloop",
-    "socketify",
-    "picows",
-    "picows-websockets",
-    "websockets",
-)
-"""Whom the short form measures: those that a bound names."""
+
+def judged(scenario: str) -> list[str]:
+    """Whom the short form measures: those that a bound of the scenario names."""
+    named = {name for bound in BOUNDS if bound.scenario == scenario for name in (bound.ours, bound.peer)}
+    return [name for name in CONTESTANTS if name in named]
