@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,37 +52,52 @@ class Mutant:
 
 
 def make_mutants(modules: list[str], folder: Path) -> list[Mutant]:
-    """Write the mutated package to `folder`, import it, and return every mutant of these modules."""
+    """Import the mutated package, made in `folder` where it is not there yet; return the modules' mutants."""
     twin = folder / TWIN
     twin.mkdir(parents=True, exist_ok=True)
-    mutated = {}
+    texts = {}
     for source in FOLDER.glob("*.py"):
         text = source.read_text()
         if source.stem in modules:
-            mutated[source.stem] = mutate_file_contents(str(source), text)
-            text = mutated[source.stem].code
+            texts[source.stem] = mutated = folder / f"{source.stem}-{_digest(text)}.json"
+            if not mutated.exists():
+                mutated.write_text(json.dumps(_mutated(source, text)))
+            text = json.loads(mutated.read_text())["code"]
         (twin / source.name).write_text(text)
     sys.path.insert(0, str(folder))
     found = []
     for name in modules:
         real = importlib.import_module(f"{websocket.__name__}.{name}")
         wrong = importlib.import_module(f"{TWIN}.{name}")
-        lines = mutated[name].code.splitlines()
-        spans = mutated[name].line_span_by_function_name
-        for mangled in mutated[name].mutant_names:
+        for mangled, text in json.loads(texts[name].read_text())["mutants"].items():
             target, _, number = mangled.rpartition("__mutmut_")
-            span: Any = spans[mangled]
-            text = "\n".join(lines[span.start - 1 : span.end])
             found.append(
                 Mutant(
                     f"{name}.{_plain(target)} {number}",
                     f"{name}.{_plain(target)}",
                     _function(real, target, _plain(target).rpartition(".")[2]),
                     _function(wrong, target, mangled),
-                    hashlib.sha256(text.encode()).hexdigest()[:12],
+                    _digest(text),
                 )
             )
     return found
+
+
+def _mutated(source: Path, text: str) -> dict[str, Any]:
+    """The whole file with all its mutants, and the text of each; takes mutmut seconds."""
+    mutated = mutate_file_contents(str(source), text)
+    lines = mutated.code.splitlines()
+    spans = mutated.line_span_by_function_name
+    return {
+        "code": mutated.code,
+        "mutants": {
+            name: "\n".join(lines[spans[name].start - 1 : spans[name].end]) for name in mutated.mutant_names
+        },
+    }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain(mangled: str) -> str:

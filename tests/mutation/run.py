@@ -15,7 +15,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,8 @@ def main() -> int:
 
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     without_failures_shrunk()
-    with tempfile.TemporaryDirectory() as folder, RESULTS.open("a") as results:
-        every = make_mutants(options.modules or MODULES, Path(folder))
+    with RESULTS.open("a") as results:
+        every = make_mutants(options.modules or MODULES, RESULTS.parent)
         settled = {} if options.again else load()
         verdicts = {
             mutant.name: str(settled[mutant.name]["verdict"])
@@ -86,8 +85,9 @@ def main() -> int:
             and settled[mutant.name]["verdict"].startswith("killed")
         }
         wanted = [mutant for mutant in every if mutant.name not in verdicts]
-        # So that what a run has found when it is stopped is a fair sample of all.
+        # So that what a run has found when it is stopped is a fair sample of all; known survivors come last.
         random.Random(0).shuffle(wanted)
+        wanted.sort(key=lambda mutant: settled.get(mutant.name, {}).get("digest") == mutant.digest)
         print(f"{len(every)} mutants, of which {len(wanted)} are to be tried", flush=True)
 
         def record(mutant: Any, verdict: str, test: str) -> None:

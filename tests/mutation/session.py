@@ -11,6 +11,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from time import process_time
 from types import FrameType
@@ -51,7 +52,8 @@ class Session:
         self._known: dict[str, Known] = {}
         # What killed other mutants of the function, most often first: tried before the others.
         self._killers: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._running: dict[int, tuple[Mutant, int]] = {}
+        # By process: its mutant, its tests, and where it says which of them it is at.
+        self._running: dict[int, tuple[Mutant, list[str], mmap]] = {}
         # What a run of the same code has seen of the tests.
         self._seen = seen
         lines = seen.read_text().splitlines() if seen.exists() else []
@@ -108,24 +110,21 @@ class Session:
         if not tests:
             self._record(mutant, "no tests", "")
             return
-        read, write = os.pipe()
+        at = mmap(-1, 4)
         pid = os.fork()
         if pid == 0:
-            os.close(read)
             code = 70
             try:
-                code = try_out(mutant, [(self._items[name], self._known[name].cpu) for name in tests], write)
+                code = try_out(mutant, [(self._items[name], self._known[name].cpu) for name in tests], at)
             finally:
                 os._exit(code)
-        os.close(write)
-        self._running[pid] = mutant, read
+        self._running[pid] = mutant, tests, at
 
     def _reap(self) -> None:
         pid, status = os.wait()
-        mutant, read = self._running.pop(pid)
-        with os.fdopen(read) as pipe:
-            test = pipe.read().splitlines()[-1:]
-        killer = test[0] if test else ""
+        mutant, tests, at = self._running.pop(pid)
+        killer = tests[int.from_bytes(at[:], "little")]
+        at.close()
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             self._record(mutant, "survived", "")
             return
@@ -134,8 +133,8 @@ class Session:
         self._record(mutant, verdict, killer)
 
 
-def try_out(mutant: Mutant, tests: Iterable[tuple[Any, float]], write: int) -> int:
-    """In the fork: 0 if every test passes with the mutant, 1 at the first that fails; tells each one's name.
+def try_out(mutant: Mutant, tests: Iterable[tuple[Any, float]], at: mmap) -> int:
+    """In the fork: 0 if every test passes with the mutant, 1 at the first that fails; says at which it is.
 
     A test that never ends is ended by the timer's signal, and the process with it.
     """
@@ -151,8 +150,8 @@ def try_out(mutant: Mutant, tests: Iterable[tuple[Any, float]], write: int) -> i
     except Exception:
         # What is computed at import would have failed there.
         return 1
-    for item, cpu in tests:
-        os.write(write, f"{item.nodeid!s}\n".encode())
+    for number, (item, cpu) in enumerate(tests):
+        at[:] = number.to_bytes(4, "little")
         signal.setitimer(signal.ITIMER_PROF, more + times * cpu)
         if any(report.failed for report in runtestprotocol(item, log=False, nextitem=None)):
             return 1

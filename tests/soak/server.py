@@ -171,10 +171,11 @@ class Server:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     async def state(self) -> dict[str, int]:
-        """What the server counts of itself; who was too slow to ask, on a busy machine, asks again."""
-        for _ in range(20):
-            with suppress(GoneError):
+        """What the server counts of itself; asked again for a minute while it refuses, being full or busy."""
+        for _ in range(600):
+            with suppress(GoneError, ConnectionError):
                 return await self._ask()
+            await asyncio.sleep(0.1)
         raise AssertionError("it never tells its state")
 
     async def _ask(self) -> dict[str, int]:
@@ -188,7 +189,7 @@ class Server:
 
     async def rest(self) -> dict[str, int]:
         """Wait until nobody is connected any more; returns the state then."""
-        for _ in range(300):
+        for _ in range(600):
             state = await self.state()
             if not state["websockets"] and state["tasks"] <= 4:
                 break

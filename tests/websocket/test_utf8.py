@@ -76,12 +76,13 @@ def test_borders_of_what_is_valid(octets: str) -> None:
     assert events(wire) == [("MESSAGE", "TEXT", payload.decode(), len(payload))]
 
 
+@pytest.mark.parametrize("text_bytes", [False, True])
 @pytest.mark.parametrize("octets", ["c3", "e2", "e2 82", "f0", "f0 9f", "f0 9f 98"])
-def test_character_that_the_message_cuts_off(octets: str) -> None:
+def test_character_that_the_message_cuts_off(octets: str, text_bytes: bool) -> None:
     payload = b"ok" + bytes.fromhex(octets)
-    assert failure(masked(TEXT, payload)) == (1007, REASON, 6 + len(payload))
+    assert failure(masked(TEXT, payload), text_bytes=text_bytes) == (1007, REASON, 6 + len(payload))
     wire = masked(0x01, payload) + masked(0x80)
-    assert failure(wire) == (1007, REASON, len(wire))
+    assert failure(wire, text_bytes=text_bytes) == (1007, REASON, len(wire))
 
 
 def test_text_as_bytes_is_checked() -> None:
