@@ -22,6 +22,7 @@ from .files import FileSender
 from .gate import check_host, check_origin
 from .heap import Heap
 from .http_connection import HttpConnection
+from .leftover import Leftover
 from .listening import Listening
 from .overstay import Overstay
 from .peer import Peer, forwarded
@@ -61,6 +62,7 @@ class Server:
         self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
         self._heap = Heap(self.host.memory)
+        self._leftover = Leftover(self.host)
 
     # ---- life -----------------------------------------------------------------------------------------
 
@@ -157,6 +159,7 @@ class Server:
         self._ticking = None
         self.wheel.turn(monotonic())
         self._heap.turn()
+        self._leftover.turn(self.wheel.now)
         if self.wheel.stalled:
             _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
         if len(self.wheel) or self._heap.waits:

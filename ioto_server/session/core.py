@@ -132,6 +132,10 @@ class Core:
         while self._actions:
             await asyncio.wait(self._actions)
 
+    def is_own(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a task is an action's, or one that the server itself has begun."""
+        return task in self._actions or task in self._tasks
+
     def cancel_tasks(self) -> list[asyncio.Task[Any]]:
         """Cancel what still runs; returns those tasks, for the caller to await."""
         tasks = [*self._actions, *self._tasks]
