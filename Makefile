@@ -170,7 +170,7 @@ $(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
 $(CLIENTS): tests/clients/package.json tests/clients/package-lock.json
 	@command -v node >/dev/null || $(DEBIAN) nodejs 'runs a test client that is written for Node.js'
 	@command -v npm >/dev/null || $(DEBIAN) npm 'installs that client, tests/clients/package.json'
-	@echo "Installing the npm test client"
+	@echo "Installing the npm test client, and pyright, which checks types as editors do"
 	@npm ci --prefix tests/clients --no-audit --no-fund --loglevel error
 	@touch $@
 

@@ -6,6 +6,7 @@ A client offers the sub-protocol `chat` and sends {"name": "Ada", "text": "Hello
 
 import json
 import time
+from typing import cast
 
 from ioto_server import Web, action
 
@@ -46,10 +47,11 @@ def tell_presence(web: Web, topic: str) -> None:
 def parse(message: str | bytes) -> dict[str, object]:
     """What a client said, ready for the room; raises ValueError with words for the client."""
     try:
-        said = json.loads(message)
+        said: object = json.loads(message)
     except (ValueError, RecursionError):
         raise ValueError("Send JSON text") from None
-    name, text = (said.get("name"), said.get("text")) if isinstance(said, dict) else (None, None)
+    fields = cast(dict[str, object], said) if isinstance(said, dict) else {}
+    name, text = fields.get("name"), fields.get("text")
     if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
         raise ValueError(f"`name` is a text of 1 to {LONGEST_NAME} letters")
     if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_TEXT:

@@ -59,7 +59,7 @@ def cpu_times() -> tuple[int, int]:
 
 def memory_used() -> float:
     """Memory in use, in percent (proc(5), /proc/meminfo)."""
-    sizes = {}
+    sizes: dict[str, int] = {}
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
         sizes[name] = int(rest.split()[0])

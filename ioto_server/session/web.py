@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import structlog
 
@@ -17,12 +17,15 @@ from .action import Action
 from .answer import Answer, check_own_field
 from .delivery import Callback
 from .errors import Closed
+from .events import Event
 from .kept import pack
 from .websocket import WebSocket
 
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .host import Host
+
+Argument = TypeVar("Argument")
 
 _log = structlog.get_logger("ioto_server.action")
 
@@ -181,6 +184,14 @@ class Web(Answer):
         if headers:
             lines += headers.items()
         return lines
+
+    @overload
+    def on_event(self, callback: Callable[[WebSocket, Event, str | bytes | None, None], object]) -> None: ...
+
+    @overload
+    def on_event(
+        self, callback: Callable[[WebSocket, Event, str | bytes | None, Argument], object], arg: Argument
+    ) -> None: ...
 
     def on_event(self, callback: Callback, arg: Any = None) -> None:
         """Have `callback(ws, event, data, arg)` called for each event of the WebSocket (webAsync).
