@@ -34,6 +34,8 @@ COMPILED = (
     "session/sending",
     "session/conversation",
     "session/websocket",
+    "server/plain",
+    "server/websocket_connection",
 )
 
 #: The environment variable that forces the sources, when running and, for setup.py, when building.

@@ -9,6 +9,8 @@ from typing import Final
 from ioto_server.config import Endpoint
 
 from .listener import Listener
+from .plain import Plain
+from .settings import LISTEN_BACKLOG
 from .tls import TlsContext
 from .tls_watch import TlsWatch
 
@@ -30,7 +32,7 @@ class Listening:
         self._connection = connection
         self._handshake = handshake
         self._watch: TlsWatch | None = None
-        self._open: dict[Endpoint, list[tuple[Listener, asyncio.Server]]] = {}
+        self._open: dict[Endpoint, list[tuple[Listener, asyncio.AbstractServer]]] = {}
 
     @property
     def endpoints(self) -> set[Endpoint]:
@@ -45,6 +47,7 @@ class Listening:
     async def open(self, listeners: Sequence[Listener], tls: TlsContext | None) -> None:
         """Accept connections on sockets that are bound already; `tls` and its files serve those of https."""
         loop = asyncio.get_running_loop()
+        plain = Plain(loop)
         for listener in listeners:
             endpoint = listener.endpoint
             scheme = "https" if endpoint.scheme == "https" else "http"
@@ -52,18 +55,18 @@ class Listening:
             def protocol(scheme: str = scheme) -> asyncio.BaseProtocol:
                 return self._connection(scheme)
 
-            if endpoint.scheme == "unix":
-                server = await loop.create_unix_server(protocol, sock=listener.socket)
-            elif endpoint.scheme == "https":
+            server: asyncio.AbstractServer
+            if endpoint.scheme == "https":
                 server = await loop.create_server(
                     protocol,
                     sock=listener.socket,
+                    backlog=LISTEN_BACKLOG,
                     ssl=tls,
                     ssl_handshake_timeout=min(self._handshake(), _A_DAY),
                     ssl_shutdown_timeout=_A_DAY,
                 )
             else:
-                server = await loop.create_server(protocol, sock=listener.socket)
+                server = await plain.serve(listener.socket, protocol)
             self._open.setdefault(endpoint, []).append((listener, server))
         if tls is not None and self._watch is None and self._serves_https:
             self._watch = TlsWatch(tls, loop.call_later)

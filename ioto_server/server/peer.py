@@ -11,6 +11,8 @@ from typing import Literal
 
 from ioto_server.http import Headers
 
+from .plain import is_plain
+
 # An entry of `trustedProxies`: `unix` is whoever comes through a unix socket.
 Network = IPv4Network | IPv6Network | Literal["unix"]
 
@@ -55,7 +57,7 @@ def _ask(
     transport: asyncio.BaseTransport, method: Callable[[socket.socket], object], known_as: str
 ) -> object:
     """Ask the kernel, not the transport: uvloop's keeps each answer for as long as the connection lives."""
-    kept = transport.get_extra_info("socket")
+    kept = None if is_plain(transport) else transport.get_extra_info("socket")
     if kept is None:
         return transport.get_extra_info(known_as)
     try:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from ioto_server.session import WebSocket
+from ioto_server.session.websocket import WebSocket
+
+from .plain import Taker, write_parts
 
 if TYPE_CHECKING:
     from ioto_server.session import Action
 
     from .server import Server
 
-# Parts that are smaller than this on average are joined: copying them costs less than a vector of them.
-_JOINED: Final = 4096
 
-
-class WebSocketConnection(asyncio.BufferedProtocol):
+class WebSocketConnection(Taker):
     """The link of one WebSocket to its transport."""
 
     __slots__ = (
@@ -33,6 +32,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def __init__(self, server: Server, transport: asyncio.Transport, address: str, rest: bytes) -> None:
         """Take over `transport`; `rest` are the bytes that came behind the handshake."""
+        # The loop's one receive buffer: used up before the next read, so an idle peer holds none.
+        super().__init__(server.buffer)
         self.slot = -1
         self.address = address
         self.task: asyncio.Task[Any] | None = None
@@ -63,13 +64,9 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     # ---- from the transport ---------------------------------------------------------------------------
 
-    def get_buffer(self, _sizehint: int) -> bytearray:
-        """Lend the loop's one receive buffer: used up before the next read, so an idle peer holds none."""
-        return self._server.buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def take(self, nbytes: int) -> None:
         """Bytes have arrived."""
-        self._websocket.received(self._server.buffer, nbytes)
+        self._websocket.received(self.buffer, nbytes)
 
     def eof_received(self) -> bool:
         """The peer has shut its side; ours stays open for what is still to be sent."""
@@ -92,7 +89,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._server.clients.websocket_closed(self.address)
         self._server.outlived(self.task, self.action)
         # The two would keep each other until the garbage collector comes by, which takes long where much is.
-        del self._websocket
+        self._websocket = None  # type: ignore[assignment]
 
     # ---- from the wheel -------------------------------------------------------------------------------
 
@@ -104,16 +101,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def write(self, parts: list[bytes], size: int) -> None:
         """Hand bytes to the transport in one go; one that has failed takes none, and is full from then on."""
-        if self._transport.is_closing():
+        if not write_parts(self._transport, parts, size):
             self._websocket.paused_writing()
-            return
-        count = len(parts)
-        if count == 1:
-            self._transport.write(parts[0])
-        elif size < count * _JOINED:
-            self._transport.write(b"".join(parts))
-        else:
-            self._transport.writelines(parts)
 
     def unsent(self) -> int:
         """Bytes that the transport still holds."""

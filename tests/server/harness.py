@@ -13,6 +13,7 @@ from ioto_server.plugins import Plugin, Plugins
 from ioto_server.plugins.finder import PluginFile
 from ioto_server.server import Server
 from ioto_server.server.http_connection import HttpConnection
+from ioto_server.server.plain import Taker
 from ioto_server.server.wheel import TICK, Wheel
 from ioto_server.session import Action, Host, Web
 
@@ -81,7 +82,7 @@ class MemoryTransport(asyncio.Transport):
         self.reading = True
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.BufferedProtocol)
+        assert isinstance(protocol, asyncio.BufferedProtocol | Taker)
         self.protocol = protocol
 
     # What the kernel does
