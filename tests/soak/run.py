@@ -88,6 +88,8 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
     cpu = (server.cpu - cpu) / (plan.seconds - first)
     probing.cancel()
     await asyncio.wait([probing])
+    # It ends by itself only when a healthy client was treated badly.
+    unwell = None if probing.cancelled() else probing.exception()
     after = await settle(server)
     say(f"after the storm, in which the clients were up to {weather.late:.1f} s late: {after}")
     found = {
@@ -96,7 +98,7 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
         "server's share of a core": round(cpu, 2),
         "met": dict(weather.met.most_common()),
         "log": dict(sorted(server.causes().items())),
-        "wrong": list(faults(server, before, after)),
+        "wrong": faults(server, before, after) + ([f"beside the storm: {unwell!r}"] if unwell else []),
     }
     if storm:
         found["p99 calm"] = statistics.median(one["p99"] for one in calm)
