@@ -332,3 +332,16 @@ def test_control_frames_between_streamed_pieces() -> None:
 def test_large_message_byte_by_byte() -> None:
     payload = bytes(range(256)) * 12
     assert feed(make(), *bytewise(masked(BINARY, payload))) == [("MESSAGE", "BINARY", payload, 3072)]
+
+
+def test_a_message_in_one_frame_leaves_all_fragments_to_the_next() -> None:
+    one = masked(BINARY, bytes(200))
+    two = masked(0x01, b"a") + masked(0x80, b"b")
+    expected = [("MESSAGE", "BINARY", bytes(200), 200), ("MESSAGE", "TEXT", "ab", 2)]
+    assert events(one + two, max_fragments=2) == expected
+
+
+def test_what_can_be_read_before_the_first_event() -> None:
+    fresh = make()
+    assert (fresh.opcode, fresh.data, fresh.data_length) == (Opcode.TEXT, b"", 0)
+    assert (fresh.close_code, fresh.close_reason, fresh.error, fresh.buffered) == (1005, "", None, 0)

@@ -12,6 +12,7 @@ from ioto_server.websocket.octets import (
     framed,
     framed_text,
     mask,
+    plain_header,
     read_key,
     rotate_key,
     text_end,
@@ -20,7 +21,7 @@ from ioto_server.websocket.octets import (
     unmask_utf8,
 )
 
-from .wire import KEY, plain, xor
+from .wire import KEY, length, plain, xor
 
 keys = st.binary(min_size=4, max_size=4)
 SIZES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, 126, 127, 128, 129, 200, 1000, 65537]
@@ -140,6 +141,19 @@ def test_text_end_from_a_place() -> None:
     assert text_end(b"\xffab", 1) == 3
     assert text_end(b"ab", 2) == 2
     assert text_end(b"") == 0
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536, 1 << 32])
+def test_header_by_itself(size: int) -> None:
+    assert plain_header(0x82, size) == b"\x82" + length(size, 0)
+
+
+def test_assembly_can_be_used_again_once_its_text_is_taken() -> None:
+    message = Assembly()
+    for text in ("é", "later"):
+        message.extend(text.encode())
+        assert message.is_text()
+        assert message.take_text() == text
 
 
 def test_assembly() -> None:
