@@ -159,7 +159,7 @@ def test_memory_is_flat_and_no_message_gets_another_edition_s_answer(
         "_state.py": "STATE: list[int] = []\n",
         "other.py": OTHER,
     }
-    daemon = start_daemon({}, files)
+    daemon = start_daemon({"timeouts": {"inactivity": "never"}}, files)
     daemon.log("ready")
     with RawClient(daemon.url) as stays:
         stays.upgrade("/ws/other")
