@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made import commands_page, configuration_page
+from made import api_page, commands_page, configuration_page
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -41,7 +41,7 @@ html_title = f"ioto-server {version}"
 html_theme_options = {"navigation_with_keys": True}
 
 # Pages that are made from the program, so that they cannot say anything else than it does.
-_MADE = {"configuration": configuration_page, "commands": commands_page}
+_MADE = {"configuration": configuration_page, "commands": commands_page, "api": api_page}
 
 
 def _make(_app: Sphinx, page: str, source: list[str]) -> None:

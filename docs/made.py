@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
 import click
 
+import ioto_server
 from ioto_server.cli import main
 from ioto_server.config.reference import reference
 
@@ -25,6 +27,23 @@ def configuration_page(source: str) -> str:
 def commands_page(source: str) -> str:
     """The page with every command's help, from the command line itself."""
     return source.replace(HERE, "\n".join(_commands()))
+
+
+def api_page(source: str) -> str:
+    """The reference, with all of a class on one screen before its details."""
+    return re.sub(r"<!-- in short: (\w+) -->", lambda found: "\n".join(_in_short(source, found[1])), source)
+
+
+def _in_short(source: str, name: str) -> Iterator[str]:
+    members = re.search(rf"autoclass:: ioto_server\.{name}\(\)\n +:members: ([\w,\s]+)\n", source)
+    assert members is not None, name
+    yield from ("| in short | |", "|---|---|")
+    for member in re.split(r",\s*", members[1].strip()):
+        found = inspect.getattr_static(getattr(ioto_server, name), member)
+        text = (inspect.getdoc(found) or "").replace("\n", " ")
+        sentence = re.split(r"(?<=[.;:]) ", text, maxsplit=1)[0].rstrip(".;:")
+        arguments = "()" if callable(found) else ""
+        yield f"| `{member}{arguments}` | {sentence} |"
 
 
 def _commands() -> Iterator[str]:
