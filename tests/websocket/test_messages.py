@@ -341,6 +341,28 @@ def test_a_message_in_one_frame_leaves_all_fragments_to_the_next() -> None:
     assert events(one + two, max_fragments=2) == expected
 
 
+def test_a_message_in_one_frame_leaves_all_bytes_to_the_next() -> None:
+    one = masked(BINARY, bytes(200))
+    two = masked(0x02, bytes(100)) + masked(0x80, bytes(100))
+    assert events(one + two, max_message=200) == [("MESSAGE", "BINARY", bytes(200), 200)] * 2
+
+
+def test_opcodes_of_control_frames_can_be_read() -> None:
+    protocol = make()
+    protocol.receive(masked(PING, b"a") + masked(PONG, b"b"))
+    for expected in (Opcode.PING, Opcode.PONG):
+        protocol.next_event()
+        assert protocol.opcode is expected
+
+
+def test_a_failure_leaves_no_data() -> None:
+    protocol = make()
+    protocol.receive(masked(TEXT, b"kept?") + b"\xff")
+    assert protocol.next_event() is Received.MESSAGE
+    assert protocol.next_event() is Received.FAILED
+    assert protocol.data == b""
+
+
 def test_what_can_be_read_before_the_first_event() -> None:
     fresh = make()
     assert (fresh.opcode, fresh.data, fresh.data_length) == (Opcode.TEXT, b"", 0)
