@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from dataclasses import replace
 from time import monotonic
@@ -32,6 +33,9 @@ from .wheel import TICK, Wheel
 
 # A stop tells this many peers in one turn of the loop, so that the others' Closes are read in between.
 _STOP_BATCH: Final = 256
+
+# Seconds after the end of a replaced plugin.
+_COLLECT_AFTER: Final = 0.1
 
 _log = structlog.get_logger("ioto_server.server")
 
@@ -89,6 +93,9 @@ class Server:
         await plugin.stop(self.config.timeouts.close)
         if plugin in self._retired:
             self._retired.remove(plugin)
+        # A module and its functions refer to each other: only a collection lets go of what they held. It
+        # comes when this task, which knows the plugin too, is gone.
+        asyncio.get_running_loop().call_later(_COLLECT_AFTER, gc.collect)
 
     def _begin(self, ending: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(ending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.support.daemon import Daemon, run_program
+from tests.support.daemon import DEADLINE, Daemon, run_program
 from tests.support.raw import TEXT, RawClient, Response
 from tests.tls.certificates import write_pair
 
@@ -297,3 +298,34 @@ def test_sighup_reloads(start_daemon: StartDaemon) -> None:
     daemon.log("reload refused")
     with connect(daemon) as client:
         assert ask(client) == b"old"
+
+
+HOLDS = """\
+from pathlib import Path
+
+
+class Held:
+    def __del__(self):
+        Path({marker!r}).touch()
+
+
+held = Held()
+
+
+async def action(web):
+    web.write(type(held).__name__)
+"""
+
+
+def test_what_a_replaced_plugin_held_is_let_go_of(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    """Module and functions refer to each other, which takes a collection; nothing else asks for one."""
+    daemon = start(start_daemon)
+    markers = [tmp_path / "first", tmp_path / "second"]
+    for marker in markers:
+        (daemon.folder / "actions" / "holds.py").write_text(HOLDS.format(marker=str(marker)))
+        assert reload(daemon).returncode == 0
+    end = time.monotonic() + DEADLINE
+    while not markers[0].exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not markers[1].exists()
