@@ -126,6 +126,7 @@ uninstall: ## remove what install made; configuration stays
 	@DESTDIR=$(DESTDIR) PREFIX=$(or $(PREFIX),/usr/local) packaging/uninstall.sh
 
 deb: $(BIN)/python ## build dist/ioto-server_*.deb
+	@command -v strip >/dev/null || $(DEBIAN) binutils 'takes out of the libraries what only a debugger wants'
 	@PIP="$(PIP_FOR)" packaging/build-deb.sh
 
 .PHONY: clean
@@ -201,6 +202,7 @@ programs: $(VENV)/.test-installed compiler
 .PHONY: long-programs
 long-programs: | $(BIN)/python
 	@command -v slowhttptest >/dev/null || $(DEBIAN) slowhttptest 'attacks slowly, a thousand connections at a time'
+	@command -v lintian >/dev/null || $(DEBIAN) lintian 'judges the Debian package'
 	@command -v testssl >/dev/null || $(DEBIAN) testssl.sh 'looks for weaknesses of our TLS'
 	@PATH="$(UNPACKED)/usr/sbin:/usr/sbin:$$PATH" command -v nginx >/dev/null || { \
 		echo "Unpacking the Debian package nginx into $(UNPACKED): a corpus of requests is compared with it"; \

@@ -21,7 +21,16 @@ next=$("$PYTHON" -c 'import sys; print("%d.%d" % (sys.version_info[0], sys.versi
 documents=$root/usr/share/doc/ioto-server
 install -d -m 755 "$root/DEBIAN" "$documents"
 install -m 644 "$SOURCE/LICENSE" "$documents/copyright"
-gzip -9n <"$SOURCE/CHANGELOG.md" >"$documents/changelog.gz"
+# postinst compiles them for the Python that is there.
+find "$root/usr/lib/ioto-server" -name __pycache__ -type d -prune -exec rm -rf {} +
+# Wheels bring what a debugger wants; Debian's packages do without.
+find "$root/usr/lib/ioto-server" -name '*.so' -exec strip --strip-unneeded --remove-section=.comment {} +
+gzip -9n "$root/usr/share/man/man8/ioto-server.8"
+gzip -9n <"$SOURCE/CHANGELOG.md" >"$documents/NEWS.gz"
+maintainer=$(sed -n 's/^Maintainer: //p' "$SOURCE/packaging/debian/control")
+date=$(date -R -u -r "$SOURCE/CHANGELOG.md")
+printf 'ioto-server (%s) stable; urgency=medium\n\n  * What is new stands in NEWS.gz.\n\n -- %s  %s\n' \
+	"$VERSION" "$maintainer" "$date" | gzip -9n >"$documents/changelog.gz"
 size=$(du -ks --exclude=DEBIAN "$root" | cut -f1)
 sed -e "s/@VERSION@/$VERSION/" -e "s/@ARCHITECTURE@/$ARCHITECTURE/" -e "s/@SIZE@/$size/" \
 	-e "s/@PYTHON@/$python/" -e "s/@NEXT@/$next/" "$SOURCE/packaging/debian/control" >"$root/DEBIAN/control"

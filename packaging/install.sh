@@ -32,6 +32,8 @@ find "$copy" \( -name __pycache__ -o -name '*.so' -o -name '*.c' \) -prune -exec
 $PIP --disable-pip-version-check --no-input --quiet install \
 	--no-compile --no-warn-script-location --target "$LIBRARY" "$copy"
 rm -rf "$LIBRARY/bin"
+# They are modules here, not programs, and name interpreters that need not exist.
+find "$LIBRARY" -name '*.py' -exec sed -i '1s/^#!.*//' {} +
 # Compiled once, here: the service may not write beside its library, and would compile all of it at every start.
 $PYTHON -m compileall -q ${DESTDIR:+-s "$DESTDIR"} "$LIBRARY"
 
@@ -60,6 +62,9 @@ if [ ! -e "$CONFIGURATION/web.json5" ]; then
 	chmod 644 "$CONFIGURATION/web.json5"
 	install -m 644 "$SOURCE"/actions/*.py "$CONFIGURATION/actions/"
 fi
+
+install -d -m 755 "$DESTDIR$PREFIX/share/man/man8"
+install -m 644 "$SOURCE/packaging/ioto-server.8" "$DESTDIR$PREFIX/share/man/man8/"
 
 for unit in service socket; do
 	sed -e "s|/usr/bin/|$PREFIX/bin/|" -e "s|/etc/|$SYSCONFDIR/|" \
