@@ -54,7 +54,8 @@ def main() -> int:
                 f"-runs={options.runs}" if options.runs else f"-max_total_time={options.seconds}",
                 *(["-seed=1"] if options.runs else []),
                 "-max_len=2048",
-                "-timeout=20",
+                # By the clock on the wall: a limit for what never ends, whatever else the machine does.
+                "-timeout=300",
                 "-print_final_stats=1",
                 f"-artifact_prefix={artefacts}/",
                 grown,

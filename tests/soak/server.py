@@ -118,7 +118,7 @@ class Server:
         return self._ports["metrics"]
 
     def _wait_until_it_listens(self) -> dict[str, int]:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end and self._process.poll() is None:
             for line in self.log():
                 if line["event"] == "ready":
