@@ -11,7 +11,7 @@ import structlog
 
 from .contained import Contained
 from .errors import Closed
-from .whereabouts import whereabouts
+from .whereabouts import authors_part, whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -132,7 +132,12 @@ class Host:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Closed):
-            _log.error("background task failed", plugin=self._owner, task=task.get_name(), exc_info=error)
+            _log.error(
+                "background task failed",
+                plugin=self._owner,
+                task=task.get_name(),
+                exc_info=authors_part(error),
+            )
 
     # ---- what the registry of plugins calls -----------------------------------------------------------
 

@@ -20,6 +20,7 @@ from .errors import Closed
 from .events import Event
 from .kept import pack
 from .websocket import WebSocket
+from .whereabouts import authors_part
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -246,7 +247,7 @@ class Web(Answer):
         if not task.cancelled():
             error = task.exception()
             if error is not None:
-                self.raised(error)
+                self.raised(authors_part(error))
         elif not self._is_over:
             # Not by us: something that the action waited for was cancelled under its hands.
             self.raised(asyncio.CancelledError("the action was cancelled, or awaited what was cancelled"))

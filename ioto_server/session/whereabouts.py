@@ -32,6 +32,14 @@ def authors_frame(coroutine: object) -> FrameType | None:
     return next(own, None)
 
 
+def authors_part(error: BaseException) -> BaseException:
+    """The exception, its traceback beginning with the author's first line where it has one of those."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        traceback = traceback.tb_next
+    return error if traceback is None else error.with_traceback(traceback)
+
+
 def frames(waiting: object) -> Iterator[FrameType]:
     """The frames of a suspended coroutine, the outermost first: `Task.get_stack` gives only that one."""
     while waiting is not None:

@@ -139,6 +139,11 @@ def traced(line: dict[str, Any], mark: str) -> bool:
     return f'bad.py", line {number}' in str(line["exception"])
 
 
+def begins_with_the_author(line: dict[str, Any]) -> bool:
+    """Whether the first line of a traceback is one of the plugin's."""
+    return "bad.py" in str(line["exception"]).splitlines()[1]
+
+
 def line_number(mark: str) -> int:
     return int(line(mark).partition(":")[2])
 
@@ -185,6 +190,8 @@ def misbehave(daemon: Daemon) -> None:
             client.read_to_end()
     for path, is_named in CULPRITS.items():
         assert is_named(daemon), path
+    assert begins_with_the_author(daemon.log("action failed", path="/bad/exception"))
+    assert begins_with_the_author(daemon.log("background task failed", task="behind"))
 
 
 class Paced(Echoing):
