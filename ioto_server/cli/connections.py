@@ -11,16 +11,17 @@ import click
 from ioto_server.daemon.ask import AskError, ask
 
 from .options import config_option, control_option, control_path
+from .tables import Columns, duration, show_table
 
 _ORDERS = ("age", "backlog", "bytes", "id", "messages", "path", "peer")
 
 # Heading, and the value of one connection under it.
-_COLUMNS = (
+_COLUMNS: Columns = (
     ("ID", lambda one: one["id"]),
     ("PEER", lambda one: one["peer"]),
     ("PATH", lambda one: one["path"]),
     ("STATE", lambda one: one["state"]),
-    ("AGE", lambda one: _duration(one["age_seconds"])),
+    ("AGE", lambda one: duration(one["age_seconds"])),
     ("MESSAGES", lambda one: f"{one['messages_in']}/{one['messages_out']}"),
     ("BYTES", lambda one: f"{one['bytes_in']}/{one['bytes_out']}"),
     ("BACKLOG", lambda one: str(one["backlog"])),
@@ -62,21 +63,6 @@ def command(config: Path | None, control: Path | None, sort: str, limit: int, as
 
 
 def _show(connections: list[dict[str, Any]], total: int) -> None:
-    rows = [[heading for heading, _ in _COLUMNS]]
-    rows += [[value(one) for _, value in _COLUMNS] for one in connections]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    show_table(_COLUMNS, connections)
     if len(connections) < total:
         click.echo(f"{total - len(connections)} more: --limit shows them", err=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d{hours}h"
-    if hours:
-        return f"{hours}h{minutes}m"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

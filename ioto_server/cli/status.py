@@ -12,6 +12,19 @@ import click
 from ioto_server.daemon.ask import AskError, ask
 
 from .options import config_option, control_option, control_path
+from .tables import Columns, duration, show_table
+
+# Heading, and the value of one worker under it; one that is down has no values.
+_COLUMNS: Columns = (
+    ("WORKER", lambda one: str(one["worker"])),
+    ("PID", lambda one: str(one.get("pid", ""))),
+    ("STATE", lambda one: one["state"]),
+    ("UPTIME", lambda one: duration(one["uptime_seconds"]) if "uptime_seconds" in one else ""),
+    ("RESTARTS", lambda one: str(one["restarts"])),
+    ("CONNECTIONS", lambda one: str(one.get("connections", ""))),
+    ("WEBSOCKETS", lambda one: str(one.get("websockets", ""))),
+    ("HELD BYTES", lambda one: str(one.get("held_bytes", ""))),
+)
 
 
 @click.command("status")
@@ -27,7 +40,10 @@ from .options import config_option, control_option, control_path
     help="Show it again and again, every second unless told otherwise, until Ctrl-C.",
 )
 def command(config: Path | None, control: Path | None, as_json: bool, watch: float | None) -> None:
-    """Show where a running daemon listens, and how much is going on. Exit code 1 where none answers."""
+    """Show where a running daemon listens, and how much is going on.
+
+    With `workers` over 1 the numbers are sums, and a table shows each worker. Exit code 1 where none answers.
+    """
     path = control_path(config, control)
     try:
         while True:
@@ -50,7 +66,11 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer))
         return
+    workers = answer.pop("workers", [])
     width = max(map(len, answer))
     for name, value in answer.items():
         shown = " ".join(map(str, value)) if isinstance(value, list) else value
         click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
+    if workers:
+        click.echo()
+        show_table(_COLUMNS, workers)

@@ -7,6 +7,7 @@ in a file, and go through the same grammar as a file's values.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from ioto_server.config import kinds
@@ -182,6 +183,11 @@ class Config(Section):
         "Without systemd's $RUNTIME_DIRECTORY it is run/control.sock.",
         live=False,
     )
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve: `workers`, with 'auto' for as many as there are cores for us."""
+        return len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
 
     @property
     def documents_is_site(self) -> bool:

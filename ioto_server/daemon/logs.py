@@ -51,6 +51,12 @@ def reopen() -> None:
         _log.info("log reopened")
 
 
+def descriptor() -> int:
+    """Where the lines go: what a process of ours needs to log to the same place."""
+    assert _output is not None
+    return _output.descriptor
+
+
 def watch(processor: Processor) -> None:
     """Show every line to `processor` first, also those that are too unimportant to be kept."""
     # In place: loggers that exist already hold this very list.

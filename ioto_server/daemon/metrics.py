@@ -90,6 +90,10 @@ class Metrics:
         """Everything, in Prometheus' text format."""
         return generate_latest(self._registry)
 
+    def families(self) -> Iterable[Metric]:
+        """Everything, for who adds it to that of others."""
+        return self._registry.collect()
+
     def handshake_refused(self) -> None:
         """A client asked for a WebSocket and got another answer."""
         self._handshakes.labels("refused").inc()

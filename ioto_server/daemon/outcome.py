@@ -15,9 +15,19 @@ MISUSED = 2
 
 def report_plugin(error: PluginError) -> None:
     """Say on stderr what is wrong with a plugin, its own traceback first."""
-    if error.trace:
-        print(error.trace.rstrip(), file=sys.stderr)
-    complain(f"{error}\nThe server was not started: mend the plugin, or rename it to begin with '_'")
+    report(unusable(error), error.trace)
+
+
+def unusable(error: PluginError) -> str:
+    """Why a plugin keeps a server from starting, and what to do."""
+    return f"{error}\nThe server was not started: mend the plugin, or rename it to begin with '_'"
+
+
+def report(text: str, trace: str = "") -> None:
+    """Say on stderr why the server does not start, the traceback first where there is one."""
+    if trace:
+        print(trace.rstrip(), file=sys.stderr)
+    complain(text)
 
 
 def complain(text: str) -> None:

@@ -50,6 +50,11 @@ class Output:
             os.close(fresh)
 
     @property
+    def descriptor(self) -> int:
+        """Where the lines go, for processes that log to the same place."""
+        return self._descriptor
+
+    @property
     def is_terminal(self) -> bool:
         """Whether a person is looking."""
         return os.isatty(self._descriptor)

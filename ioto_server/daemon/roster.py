@@ -19,6 +19,17 @@ ORDERS: Final[dict[str, Callable[[WebSocket], Any]]] = {
     "backlog": lambda websocket: -websocket.backlog,
 }
 
+# The same orders over what processes have told of theirs.
+LISTED_ORDERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "age": lambda one: -one["age_seconds"],
+    "id": lambda one: [int(part) for part in one["id"].split("-")],
+    "peer": lambda one: one["peer"],
+    "path": lambda one: one["path"],
+    "messages": lambda one: -one["messages_in"] - one["messages_out"],
+    "bytes": lambda one: -one["bytes_in"] - one["bytes_out"],
+    "backlog": lambda one: -one["backlog"],
+}
+
 
 class Roster:
     """Looks at the open WebSockets of a host; nothing is kept here."""

@@ -1,22 +1,24 @@
-"""Run a server in this process, from a checked configuration to the exit code."""
+"""Run a server, from a checked configuration to the exit code."""
 
 from __future__ import annotations
 
 import faulthandler
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import structlog
 
 from ioto_server.config import Config, Loaded
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.server import FileReceiver, ListenError, Server, TlsError, make_context
+from ioto_server.server import FileReceiver, Listener, ListenError, TlsError, make_context
 
 from . import descriptors, logs
 from .activation import ActivationError
+from .engine import Engine
 from .outcome import FAILED, MISUSED, complain, report_plugin
+from .process import Process, make_server
 from .reload import Loader
 from .runner import run_to_the_end
 from .service import Parts, Service
@@ -27,11 +29,6 @@ _log = structlog.get_logger("ioto_server")
 
 # Never silently ignored: what the file asks for and this version does not do is said (SPEC 2).
 _NOT_YET: Final[tuple[tuple[Callable[[Config], bool], str], ...]] = (
-    (
-        lambda config: config.workers != 1,
-        "workers: several processes are not supported yet, so one serves\n"
-        "  -> set workers: 1, or start several servers with a `listen` of their own",
-    ),
     (
         lambda config: config.topics.broker is not None,
         "topics.broker: brokers are not supported yet, so topics stay in this process\n"
@@ -71,7 +68,8 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     if short is not None:
         _log.warning("descriptors", problem=short)
     try:
-        plugins = Plugins.load(config.actions)
+        # With workers, each of them loads the plugins: what their code holds must not be shared.
+        plugins = Plugins.load(config.actions) if config.processes == 1 else None
         tls = make_context(config.tls) if config.tls is not None else None
     except PluginError as error:
         report_plugin(error)
@@ -86,7 +84,7 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
         return MISUSED
     metrics = config.metrics.listen if config.metrics is not None else None
     try:
-        sockets = Sockets(os.environ, os.getpid())
+        sockets = Sockets(os.environ, os.getpid(), config.processes)
         sockets.open_all(config.listen, metrics, config.control)
     except ActivationError as error:
         complain(str(error))
@@ -94,17 +92,21 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     except (ListenError, OSError) as error:
         complain(str(error))
         return FAILED
-    parts = Parts(_make_server(config, plugins), sockets, tls, load, systemd, loaded.path if watch else None)
+    engine: Engine
+    if plugins is None:
+        # Who has one process need not load what several need.
+        from .crew import Crew
+
+        engine = Crew(config, tls, sockets, systemd.watchdog)
+    else:
+
+        def listeners() -> Iterator[Listener]:
+            return (held for endpoint in server.config.listen for held in sockets.at(endpoint))
+
+        server = make_server(config, plugins)
+        engine = Process(server, tls, sockets, listeners)
     # What exists by now lives as long as the process, and next to nothing of it is garbage: no collection
     # need look at it, neither now nor later.
     gc.freeze()
-    return run_to_the_end(Service(parts).run())
-
-
-def _make_server(config: Config, plugins: Plugins) -> Server:
-    if config.metrics is None:
-        return Server(config, plugins)
-    # Who has no metrics need not load their library.
-    from .metrics import MeteredServer
-
-    return MeteredServer(config, plugins)
+    service = Service(Parts(engine, sockets, load, systemd, loaded.path if watch else None))
+    return run_to_the_end(service.run(), serves=plugins is not None)

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Final
 
@@ -19,15 +20,22 @@ _log = structlog.get_logger("ioto_server")
 _FOR_THREADS: Final = 2.0
 
 
-def run_to_the_end(main: Coroutine[Any, Any, int]) -> int:
+def run_to_the_end(main: Coroutine[Any, Any, int], *, serves: bool = True) -> int:
     """Run `main` on a loop of its own and return what it returns.
+
+    A process that `serves` gets uvloop's; a supervisor asyncio's, which can be left behind in a fork.
 
     asyncio's own runner waits for every task and thread that is left, for ever. Here `main` has cancelled and
     waited for what there was to wait for: what ignores that ends with the process.
     """
-    loop = uvloop.new_event_loop()
+    loop = uvloop.new_event_loop() if serves else asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    # Started with the first call that needs one.
+    threads = ThreadPoolExecutor(thread_name_prefix="ioto")
+    loop.set_default_executor(threads)
     code = loop.run_until_complete(main)
+    # Those that have nothing to do end now, and are not work that is left.
+    threads.shutdown(wait=False, cancel_futures=True)
     left = [task for task in asyncio.all_tasks(loop) if not task.done()]
     if left or _threads_left():
         _log.warning("ending with work left", tasks=len(left), threads=len(_threads_left()))

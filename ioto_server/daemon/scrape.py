@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import time
 from typing import Final
 
@@ -20,7 +20,9 @@ _LONGEST_HEADER: Final = 8192
 class ScrapeServer:
     """Answers GET `path` with `text()`."""
 
-    def __init__(self, listeners: Sequence[Listener], path: str, text: Callable[[], bytes]) -> None:
+    def __init__(
+        self, listeners: Sequence[Listener], path: str, text: Callable[[], Awaitable[bytes]]
+    ) -> None:
         self._listeners = listeners
         self._path = path
         self._text = text
@@ -67,7 +69,7 @@ class ScrapeServer:
             return _response(405, "Metrics are read with GET", [("Allow", "GET, HEAD")])
         if event.path != self._path:
             return _response(404, f"Metrics are at {self._path} (metrics.path in web.json5)")
-        body = self._text()
+        body = await self._text()
         head = [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
         return _head(200, head) + (body if event.method == "GET" else b"")
 

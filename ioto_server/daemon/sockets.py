@@ -51,8 +51,9 @@ class Held(Listener):
 class Sockets:
     """Every listening socket of the process, by endpoint."""
 
-    def __init__(self, environ: MutableMapping[str, str], pid: int) -> None:
-        """Take what systemd and a predecessor have passed on. Raises ActivationError."""
+    def __init__(self, environ: MutableMapping[str, str], pid: int, processes: int = 1) -> None:
+        """Take what systemd and a predecessor have passed on, for `processes`. Raises ActivationError."""
+        self._processes = processes
         heritage: dict[str, Any] = json.loads(environ.pop(VARIABLE, "{}"))
         self._inherited = [
             (role, name, _adopt(descriptor), borrowed)
@@ -81,7 +82,7 @@ class Sockets:
         try:
             for key in wanted:
                 if not self._held[key]:
-                    self._held[key] = [self._hold(listener) for listener in bind(key[1])]
+                    self._held[key] = [self._hold(listener) for listener in self._bind(key)]
             if not self._held[controlling]:
                 self._held[controlling] = [self._hold(bind_control(control))]
         except BaseException:
@@ -98,6 +99,10 @@ class Sockets:
     def _hold(self, listener: Listener) -> Held:
         return Held(listener.endpoint, listener.socket, self._estate)
 
+    def _bind(self, key: tuple[str, Endpoint]) -> list[Listener]:
+        role, endpoint = key
+        return bind(endpoint, self._processes if role == "listen" else 1)
+
     def open(self, endpoint: Endpoint) -> list[Held]:
         """Bind one more endpoint, which none that stays is in the way of. Raises ListenError.
 
@@ -111,7 +116,7 @@ class Sockets:
             ]
         else:
             try:
-                held = [self._hold(listener) for listener in bind(endpoint)]
+                held = [self._hold(listener) for listener in self._bind(("listen", endpoint))]
             except ListenError:
                 if before is None:
                     raise
@@ -139,6 +144,23 @@ class Sockets:
     def at(self, endpoint: Endpoint) -> list[Held]:
         """The sockets of an endpoint."""
         return self._held["listen", endpoint]
+
+    def share(self, endpoint: Endpoint, place: int) -> list[Held]:
+        """The sockets of an endpoint at which worker `place` of all, from 0 on, accepts.
+
+        Of each address: one of its own where there are enough, else one with others (a path has one socket,
+        systemd passes one on); where a predecessor had more workers, what is left over too.
+        """
+        count = self._processes
+        by_address: dict[Any, list[Held]] = {}
+        for held in self.at(endpoint):
+            by_address.setdefault(held.socket.getsockname(), []).append(held)
+        return [
+            held
+            for sockets in by_address.values()
+            for number, held in enumerate(sockets)
+            if (number % count == place if len(sockets) >= count else number == place % len(sockets))
+        ]
 
     def metrics(self, endpoint: Endpoint) -> list[Held]:
         """The sockets of the metrics."""

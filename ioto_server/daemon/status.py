@@ -1,4 +1,4 @@
-"""What a daemon says of itself."""
+"""What a serving process says of itself."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from ioto_server.websocket import BUILD
 from . import logs
 
 
+class Uptime:
+    """Since when a process serves."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._clock = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """For how long."""
+        return round(monotonic() - self._clock, 1)
+
+
 class Status:
     """Counts and times of one process, for `ioto-server status`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._started = datetime.now(UTC)
-        self._clock = monotonic()
-        self.reloads = 0
-        self.last_reload = "never"
-
-    def line(self) -> str:
-        """The state in a few words, for `systemctl status`."""
-        server = self._server
-        return f"Connections: {server.connections}, of them WebSockets: {len(server.host.websockets)}"
+        self._uptime = Uptime()
 
     def report(self) -> dict[str, Any]:
         """The state at this moment, ready for JSON."""
         server = self._server
         return {
             "pid": os.getpid(),
-            "started": self._started.isoformat(timespec="seconds"),
-            "uptime_seconds": round(monotonic() - self._clock, 1),
+            "started": self._uptime.started,
+            "uptime_seconds": self._uptime.seconds,
             "listening": server.listening.urls,
             "connections": server.connections,
             "websockets": len(server.host.websockets),
@@ -42,6 +47,9 @@ class Status:
             "held_bytes": server.host.memory.total,
             "log_level": logs.level(),
             "codec": BUILD,
-            "reloads": self.reloads,
-            "last_reload": self.last_reload,
         }
+
+
+def line(connections: int, websockets: int) -> str:
+    """The state in a few words, for `systemctl status`."""
+    return f"Connections: {connections}, of them WebSockets: {websockets}"

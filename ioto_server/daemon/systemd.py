@@ -73,20 +73,23 @@ class Systemd:
 
     # ---- while the loop turns -------------------------------------------------------------------------
 
-    def attend(self, loop: asyncio.AbstractEventLoop, status: Callable[[], str]) -> None:
-        """Feed the watchdog and keep `status` up to date from the event loop, as long as that turns.
+    def attend(
+        self, loop: asyncio.AbstractEventLoop, status: Callable[[], str], healthy: Callable[[], bool]
+    ) -> None:
+        """Feed the watchdog while it is `healthy`, and keep `status` up to date, as long as the loop turns.
 
         Nothing but a turning loop feeds it: when an action holds the loop for good, systemd restarts us.
         """
         if self._address is None:
             return
         if self.watchdog is not None:
-            self._feed(loop, self.watchdog / 2)
+            self._feed(loop, self.watchdog / 2, healthy)
         self._update(loop, status)
 
-    def _feed(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._tell("WATCHDOG=1", wait=False)
-        loop.call_later(seconds, self._feed, loop, seconds)
+    def _feed(self, loop: asyncio.AbstractEventLoop, seconds: float, healthy: Callable[[], bool]) -> None:
+        if healthy():
+            self._tell("WATCHDOG=1", wait=False)
+        loop.call_later(seconds, self._feed, loop, seconds, healthy)
 
     def _update(self, loop: asyncio.AbstractEventLoop, status: Callable[[], str]) -> None:
         text = status()

@@ -103,8 +103,8 @@ class Successor:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                process = await asyncio.to_thread(
-                    subprocess.Popen,
+                # In no thread: a supervisor that has had one could not fork safely. It takes a millisecond.
+                process = subprocess.Popen(  # noqa: ASYNC220
                     [sys.executable, *sys.orig_argv[1:]],
                     env={**os.environ, **environment, **sockets.testament(theirs)},
                     pass_fds=[*sockets.descriptors, theirs.fileno()],
@@ -157,4 +157,4 @@ class Successor:
         self._channel.close()
         if self._process.poll() is None:
             self._process.kill()
-        await asyncio.to_thread(self._process.wait)
+        self._process.wait()

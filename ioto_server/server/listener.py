@@ -43,18 +43,24 @@ class Listener:
             self.endpoint.path.unlink(missing_ok=True)
 
 
-def bind(endpoint: Endpoint) -> list[Listener]:
-    """Bind every address that an endpoint stands for; raises ListenError, with nothing left bound."""
+def bind(endpoint: Endpoint, copies: int = 1) -> list[Listener]:
+    """Bind every address that an endpoint stands for; raises ListenError, with nothing left bound.
+
+    With `copies` over 1, each TCP address gets as many sockets, among which the kernel shares out those who
+    connect (SO_REUSEPORT, socket(7)). A path has one socket whatever is asked for.
+    """
     if endpoint.scheme == "unix":
         return [Listener(endpoint, _bind_unix(endpoint))]
     bound: list[Listener] = []
     try:
         port = endpoint.port
         for family, address in _addresses(endpoint):
-            # With port 0 the first address draws a port, and the others take the same.
-            listener = Listener(endpoint, _bind_tcp(endpoint, family, (address[0], port, *address[2:])))
-            bound.append(listener)
-            port = listener.socket.getsockname()[1]
+            for place in range(copies):
+                # With port 0 the first socket draws a port, and the others take the same.
+                where = (address[0], port, *address[2:])
+                listener = Listener(endpoint, _bind_tcp(endpoint, family, where, place, copies))
+                bound.append(listener)
+                port = listener.socket.getsockname()[1]
     except BaseException:
         for listener in bound:
             listener.socket.close()
@@ -92,14 +98,24 @@ def _usable(family: int) -> bool:
     return True
 
 
-def _bind_tcp(endpoint: Endpoint, family: int, address: tuple[Any, ...]) -> socket.socket:
+def _bind_tcp(
+    endpoint: Endpoint, family: int, address: tuple[Any, ...], place: int = 0, copies: int = 1
+) -> socket.socket:
+    """Bind one socket, number `place` of `copies` for the same address."""
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # IPv4 has a socket of its own: one behaviour, whatever the system's default.
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.bind(address)
+        if place == 0:
+            # Without the option, so that an address somebody listens at already is refused: it would let
+            # a second server of the same user in.
+            bound.bind(address)
+        if copies > 1:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if place > 0:
+            bound.bind(address)
         bound.listen(LISTEN_BACKLOG)
     except OSError as error:
         bound.close()

@@ -34,6 +34,10 @@ class Listening:
         self._watch: TlsWatch | None = None
         self._open: dict[Endpoint, list[tuple[Listener, asyncio.AbstractServer]]] = {}
 
+    def beside(self) -> Listening:
+        """Another group of sockets for the same connections, opened and closed by itself."""
+        return Listening(self._connection, self._handshake)
+
     @property
     def endpoints(self) -> set[Endpoint]:
         """Where connections are accepted, as the configuration has it."""

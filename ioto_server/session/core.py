@@ -43,6 +43,8 @@ class Core:
         self.memory = Memory(config.limits.memory)
         self.turn = Turn()
         self.configure(config)
+        # Only a restart changes it, whatever a reload brings.
+        self._divided = config.processes != 1
         self.topics = Topics()
         self.websockets: set[Conversation] = set()
         self.data = SimpleNamespace()
@@ -98,11 +100,10 @@ class Core:
 
     def check_topics(self) -> None:
         """Raise RuntimeError where a topic would silently reach one worker of several."""
-        config = self.config
-        if config.workers != 1 and config.topics.broker is None and self.topics.carrier is None:
+        if self._divided and self.topics.carrier is None:
             raise RuntimeError(
-                f"Topics reach one process only, and workers is {config.workers!r}: "
-                "set topics.broker in web.json5, or workers: 1"
+                f"Topics reach one process only, and workers is {self.config.workers!r}: set workers: 1; "
+                "topics.broker, which is to carry them further, is not supported yet"
             )
 
     # ---- tasks ----------------------------------------------------------------------------------------

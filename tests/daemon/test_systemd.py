@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -244,3 +245,66 @@ def test_sockets_meant_for_another_process_are_left_alone(tmp_path: Path) -> Non
     with Manager(config, env={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) as service:
         service.wait_for("READY")
         assert echoes(f"unix:{tmp_path}/web")
+
+
+# Workers
+
+WHO = """\
+import os
+from ioto_server import Web, action
+
+
+@action("/who")
+async def who(web: Web) -> None:
+    async for message in web.websocket:
+        while message == "stuck":
+            pass
+        await web.websocket.send(str(os.getpid()))
+"""
+
+
+def who(url: str) -> int:
+    with RawClient(url) as client:
+        client.upgrade("/who")
+        client.send_frame(TEXT, b"who?")
+        return int(client.read_message()[1])
+
+
+def test_with_workers_it_is_ready_when_all_have_started(tmp_path: Path) -> None:
+    """The supervisor speaks for all: nothing is told before the last worker is there, and nothing twice."""
+    address = str(tmp_path / "notify")
+    tells = TELLS_WHEN_IT_STARTS.format(address=address)
+    with listening() as made, listening("::1") as other:
+        urls = [f"http://127.0.0.1:{port(made)}", f"http://[::1]:{port(other)}"]
+        config = write_project(tmp_path, {"listen": urls, "workers": 3}, {"tells.py": tells, "who.py": WHO})
+        with Manager(config, address=address, sockets=[made, other]) as service:
+            assert [service.told() for _ in range(3)] == [{"IO_START": "1"}] * 3
+            assert service.told() == {"READY": "1", "STATUS": "Connections: 0, of them WebSockets: 0"}
+            assert service.process.pid not in {who(url) for url in urls}
+            service.signal(signal.SIGHUP)
+            service.wait_for("RELOADING", "1")
+            service.wait_for("READY", "1")
+            with RawClient(urls[0]) as client:
+                client.upgrade("/who")
+                service.wait_for("STATUS", "Connections: 1, of them WebSockets: 1")
+                service.signal(signal.SIGTERM)
+                assert "STOPPING" in service.wait_for("STOPPING")
+                assert client.read_frame().close_code == 1001
+            assert service.wait() == 0
+
+
+def test_a_stuck_worker_is_replaced_and_the_others_serve_on(tmp_path: Path) -> None:
+    """The watchdog is fed on: it is the supervisor that ends the worker, with a traceback of its action."""
+    url = f"unix:{tmp_path}/web"
+    config = write_project(tmp_path, {"listen": url, "workers": 2}, {"who.py": WHO})
+    with Manager(config, env={"WATCHDOG_USEC": "8000000"}) as service:
+        service.wait_for("READY")
+        with RawClient(url) as client:
+            client.upgrade("/who")
+            client.send_frame(TEXT, b"stuck")
+            while "worker started" not in service.output:
+                assert service.is_fed_within(30)
+                assert who(url)
+            assert client.read_to_end() == b""
+    assert '"how": "SIGABRT"' in service.output
+    assert re.search(rf'File "{tmp_path}/actions/who.py", line (9|10) in who', service.output)

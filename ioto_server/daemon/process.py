@@ -1,0 +1,152 @@
+"""The server of one process: started, stopped, reloaded and asked, by itself or by its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
+
+from ioto_server.config import Config
+from ioto_server.plugins import PluginError, Plugins
+from ioto_server.server import Listener, Server, TlsContext
+
+from . import descriptors, logs
+from .control import Command
+from .engine import StartError
+from .operations import Operations
+from .outcome import MISUSED, unusable
+from .preflight import route_warnings
+from .renewal import Opener, Renewal
+from .status import Status, line
+
+if TYPE_CHECKING:
+    from .metrics import Metrics
+
+_log = structlog.get_logger("ioto_server")
+
+T = TypeVar("T")
+
+
+class Process:
+    """An Engine: this process serves."""
+
+    def __init__(
+        self,
+        server: Server,
+        tls: TlsContext | None,
+        sockets: Opener,
+        listeners: Callable[[], Iterable[Listener]],
+        mark: str = "",
+    ) -> None:
+        """Serve at `listeners()`, and at what `sockets` gives later; ids of connections begin with `mark`."""
+        self.server = server
+        self._listeners = listeners
+        self._status = Status(server)
+        self._operations = Operations(server, mark)
+        self._renewal = Renewal(server, tls, sockets)
+        self._metrics: Metrics | None = None
+        self.prepare = self._renewal.prepare
+        self.commit = self._renewal.commit
+        self.abort = self._renewal.abort
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.server.config
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self.server.connections
+
+    @property
+    def tls(self) -> TlsContext | None:
+        """What https endpoints are open with."""
+        return self._renewal.tls
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """What operators may ask."""
+        return self._operations.commands
+
+    async def start(self) -> None:
+        """Start the plugins. Raises StartError."""
+        server = self.server
+        descriptors.Watch(asyncio.get_running_loop())
+        try:
+            await server.plugins.start(server.host)
+        except PluginError as error:
+            raise StartError(unusable(error), error.trace, MISUSED) from error
+
+    def warn_of_routes(self) -> None:
+        """Log what is doubtful about plugins and routes."""
+        for text in route_warnings(self.server.config, self.server.plugins):
+            _log.warning("route", problem=text)
+
+    async def accept(self) -> None:
+        """Accept clients."""
+        await self.server.listening.open(list(self._listeners()), self.tls)
+
+    async def leave(self) -> None:
+        """Accept nobody any more."""
+        self.server.listening.close(self.server.listening.endpoints)
+
+    async def stop(self, code: int, reason: str) -> None:
+        """Close every WebSocket with `code`, let requests finish for `timeouts.drain`, end."""
+        await self.server.stop(code, reason)
+
+    def line(self) -> str:
+        """The state in a few words."""
+        return line(self.server.connections, len(self.server.host.websockets))
+
+    def healthy(self) -> bool:
+        """Whether the watchdog is to be fed: who can ask has a loop that turns."""
+        return True
+
+    async def report(self) -> dict[str, Any]:
+        """The state at this moment, ready for JSON."""
+        return self._status.report()
+
+    def reopen_log(self) -> None:
+        """Go on in a new log file where the old one was renamed."""
+        logs.reopen()
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes its time in a thread."""
+        return await asyncio.to_thread(function)
+
+    # ---- metrics --------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Begin to count for the metrics."""
+        from .metrics import MeteredServer, Metrics
+
+        server = self.server
+        assert isinstance(server, MeteredServer)
+        self._metrics = server.metrics = Metrics(server, self._operations.roster)
+        logs.watch(self._metrics.watch)
+        self._metrics.measure_lag(asyncio.get_running_loop())
+
+    async def metrics(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        assert self._metrics is not None
+        return self._metrics.text()
+
+    def families(self) -> list[dict[str, Any]]:
+        """The metrics, ready for JSON."""
+        from .sums import written
+
+        assert self._metrics is not None
+        return written(self._metrics.families())
+
+
+def make_server(config: Config, plugins: Plugins) -> Server:
+    """The server of this process, which counts for the metrics where there are some."""
+    if config.metrics is None:
+        return Server(config, plugins)
+    # Who has no metrics need not load their library.
+    from .metrics import MeteredServer
+
+    return MeteredServer(config, plugins)
