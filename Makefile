@@ -203,6 +203,8 @@ programs: $(VENV)/.test-installed compiler
 long-programs: | $(BIN)/python
 	@command -v slowhttptest >/dev/null || $(DEBIAN) slowhttptest 'attacks slowly, a thousand connections at a time'
 	@command -v lintian >/dev/null || $(DEBIAN) lintian 'judges the Debian package'
+	@command -v debootstrap >/dev/null || $(DEBIAN) debootstrap 'makes the Debian in which the package is installed'
+	@command -v lintian >/dev/null || $(DEBIAN) lintian 'judges the Debian package'
 	@command -v testssl >/dev/null || $(DEBIAN) testssl.sh 'looks for weaknesses of our TLS'
 	@PATH="$(UNPACKED)/usr/sbin:/usr/sbin:$$PATH" command -v nginx >/dev/null || { \
 		echo "Unpacking the Debian package nginx into $(UNPACKED): a corpus of requests is compared with it"; \
