@@ -36,6 +36,14 @@ COMPILED = (
     "session/websocket",
     "server/plain",
     "server/websocket_connection",
+    "http/request",
+    "http/heads",
+    "http/parser",
+    "http/facts",
+    "http/file_cache",
+    "server/exchange",
+    "server/http_life",
+    "server/http_connection",
 )
 
 #: The environment variable that forces the sources, when running and, for setup.py, when building.

@@ -25,6 +25,8 @@ _PRIORITY_ERROR: Final = "<3>"
 
 _threshold = logging.INFO
 _output: Output | None = None
+# Somebody sees also the lines that are not kept.
+_watched = False
 
 _log = structlog.get_logger("ioto_server.log")
 
@@ -57,8 +59,18 @@ def descriptor() -> int:
     return _output.descriptor
 
 
+class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]
+    """What the others write lines with. The level changes under it, so it is looked at for each line."""
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether anybody wants a line of this level: for who would spend time on making one."""
+        return level >= _threshold or _watched
+
+
 def watch(processor: Processor) -> None:
     """Show every line to `processor` first, also those that are too unimportant to be kept."""
+    global _watched
+    _watched = True
     # In place: loggers that exist already hold this very list.
     structlog.get_config()["processors"].insert(0, processor)
 
@@ -77,7 +89,8 @@ def _add_priority(_logger: object, method: str, line: Any) -> str:
 
 def configure(log: Log) -> None:
     """Send every log line of the process where `log` says. Raises OSError when its file cannot be opened."""
-    global _output
+    global _output, _watched
+    _watched = False
     _output = output = Output(log.path)
     console = log.format == "console" or (log.format == "auto" and output.is_terminal)
     set_level(log.level)
@@ -97,7 +110,7 @@ def configure(log: Log) -> None:
         processors.append(_add_priority)
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        wrapper_class=_Logger,
         logger_factory=lambda *_arguments: output,
         cache_logger_on_first_use=True,
     )

@@ -4,13 +4,15 @@ from ioto_server.http.cookies import parse_cookies, set_cookie
 from ioto_server.http.dates import http_date, parse_http_date
 from ioto_server.http.errors import HttpError
 from ioto_server.http.event_stream import EVENT_STREAM, encode_comment, encode_event
+from ioto_server.http.file_cache import Representation
 from ioto_server.http.file_response import FileResponse
-from ioto_server.http.files import StaticFiles
+from ioto_server.http.files import StaticFiles, one_file
 from ioto_server.http.headers import Headers
+from ioto_server.http.mime import media_type
 from ioto_server.http.parser import RequestParser
 from ioto_server.http.ranges import Range
 from ioto_server.http.request import Body, EndOfRequest, Request
-from ioto_server.http.response import encode_head, reason_phrase
+from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router
 from ioto_server.http.uploads import Upload, Uploads
 
@@ -25,6 +27,7 @@ __all__ = [
     "Match",
     "PrefixTable",
     "Range",
+    "Representation",
     "Request",
     "RequestParser",
     "Router",
@@ -33,8 +36,12 @@ __all__ = [
     "Uploads",
     "encode_comment",
     "encode_event",
+    "encode_fields",
     "encode_head",
+    "encode_start",
     "http_date",
+    "media_type",
+    "one_file",
     "parse_cookies",
     "parse_http_date",
     "reason_phrase",

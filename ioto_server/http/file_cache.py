@@ -7,12 +7,11 @@ the kernel reports the same facts, the answer is the same, so nothing has to be 
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
-from dataclasses import dataclass
 from threading import Lock
 
 from ioto_server.http.conditional import Validators
+from ioto_server.http.facts import Watched, holds
 
 MAX_BYTES = 16 * 1024 * 1024
 """Most bytes of content and names held by one cache."""
@@ -23,45 +22,40 @@ file system's clock, which may be two seconds long, could not be told apart."""
 
 _ENTRY_COST = 1024
 
-Facts = tuple[int, int, int, int, int]
-Watched = tuple[bytes, Facts]
-"""A file or folder, and how it was."""
 
-
-def facts_of(status: os.stat_result) -> Facts:
-    """What changes when a file or folder does; the time of the last change of any kind cannot be set back."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def holds(watched: list[Watched]) -> bool:
-    """Whether nothing has changed. Costs one system call for each thing watched."""
-    try:
-        for name, facts in watched:
-            if facts_of(os.stat(name)) != facts:
-                return False
-    except OSError:
-        return False
-    return True
-
-
-@dataclass(slots=True)
 class Representation:
-    """One representation of a file: its header fields and validators; its content, or else the open file."""
+    """One representation of a file: its header fields and validators; its content, or else the open file.
 
-    fields: tuple[tuple[str, str], ...]
-    validators: Validators
-    size: int
-    content: bytes | None
-    descriptor: int = -1
+    `encoded` are the fields as whoever sends them has written them down, empty before that.
+    """
+
+    __slots__ = ("content", "descriptor", "encoded", "fields", "size", "validators")
+
+    def __init__(
+        self,
+        fields: tuple[tuple[str, str], ...],
+        validators: Validators,
+        size: int,
+        content: bytes | None,
+        descriptor: int = -1,
+    ) -> None:
+        self.fields = fields
+        self.validators = validators
+        self.size = size
+        self.content = content
+        self.descriptor = descriptor
+        self.encoded = b""
 
 
-@dataclass(slots=True)
 class Known:
     """What a path leads to: what that depends on, the codings there are, and what was read of them."""
 
-    watched: list[Watched]
-    codings: list[str]
-    read: dict[str, Representation]
+    __slots__ = ("codings", "read", "watched")
+
+    def __init__(self, watched: list[Watched], codings: list[str], read: dict[str, Representation]) -> None:
+        self.watched = watched
+        self.codings = codings
+        self.read = read
 
     @property
     def cost(self) -> int:
@@ -72,6 +66,8 @@ class Known:
 
 class FileCache:
     """Paths and what they lead to, the most recently used ones, within MAX_BYTES. Any thread may use it."""
+
+    __slots__ = ("_bytes", "_known", "_lock")
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Known] = OrderedDict()

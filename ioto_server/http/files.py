@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
@@ -17,7 +18,8 @@ from ioto_server.http.conditional import CONDITIONS, Validators, check_precondit
 from ioto_server.http.dates import http_date
 from ioto_server.http.documents import Entry, NoFile, disk_errors, find, segments_of
 from ioto_server.http.errors import HttpError
-from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation, Watched, facts_of
+from ioto_server.http.facts import Watched, facts_of
+from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation
 from ioto_server.http.file_response import FileResponse
 from ioto_server.http.mime import media_type
 from ioto_server.http.negotiate import IDENTITY, choose_coding
@@ -86,12 +88,17 @@ class StaticFiles:
         if request.method not in ("GET", "HEAD"):
             raise HttpError(405, "Files take GET and HEAD here (RFC 9110 15.5.6)", [("Allow", "GET, HEAD")])
         known = self._files.get(path)
-        # `/app` may be trimmed to `/`, which is known, but the client is to be sent to `/app/`.
-        if known is not None and path.endswith("/") == request.path.endswith("/"):
-            coding = choose_coding(request.headers.get("Accept-Encoding"), known.codings)
-            if coding in known.read:
-                return self._answer(request, known.read[coding])
-        return self._look(request, path, known)
+        found = _chosen(known, request, path)
+        return self._look(request, path, known) if found is None else self._answer(request, found)
+
+    def repeat(self, request: Request, path: str) -> Representation | None:
+        """What is in memory for a request that asks for the whole of it, with 200; None: ask `respond`.
+
+        The way of most requests, which costs two system calls where no variants of a file are known.
+        """
+        if request.method not in ("GET", "HEAD") or request.headers.has_any(CONDITIONS):
+            return None
+        return _chosen(self._files.get(path), request, path)
 
     def _look(self, request: Request, path: str, known: Known | None) -> FileResponse:
         """The answer from the disk; `known` is what still holds of the path, in other codings."""
@@ -132,23 +139,9 @@ class StaticFiles:
 
     def _open(self, chosen: Entry, fields: list[tuple[str, str]]) -> Representation:
         """Open a file, and read it if it is small."""
-        descriptor = chosen.open()
-        try:
-            status = os.fstat(descriptor)
-            size = status.st_size
-            content = _read_whole(descriptor, status) if size <= SMALL else None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if content is not None:
-            os.close(descriptor)
-            descriptor = -1
-        current = validators_of(status)
-        # RFC 9110 8.8.2.1: never later than the answer's own Date.
-        fields += [("ETag", current.etag), ("Last-Modified", http_date(min(current.modified, self._clock())))]
         if self._cache is not None:
             fields.append(("Cache-Control", self._cache))
-        return Representation((*fields, ("Accept-Ranges", "bytes")), current, size, content, descriptor)
+        return _represent(chosen.open(), fields, self._clock())
 
     def _watched(self, names: list[bytes], entry: Entry, beside: list[Entry]) -> list[Watched]:
         """What the choice was made from, by name, to be looked at again; empty if that could mislead.
@@ -171,30 +164,76 @@ class StaticFiles:
         return watched
 
     def _answer(self, request: Request, found: Representation) -> FileResponse:
-        """The answer with what was found; its open file becomes the response's, or is closed."""
-        response = None
-        try:
-            if request.headers.has_any(CONDITIONS):
-                response = self._conditional(request, found)
-            if response is None:
-                response = _whole_or_part(200, found.fields, Range(0, found.size), found)
-        finally:
-            if found.descriptor >= 0 and (response is None or response.descriptor < 0):
-                os.close(found.descriptor)
-        return response
+        return _answer(request, found, self._clock())
 
-    def _conditional(self, request: Request, found: Representation) -> FileResponse | None:
-        """304, 206, 416 or None for the whole, in the order of RFC 9110 13.2.2. Raises HttpError 412."""
-        now = self._clock()
-        headers = request.headers
-        if check_preconditions(request.method, headers, found.validators, now) == "not modified":
-            return FileResponse(304, [field for field in found.fields if field[0] in _KEPT_BY_304])
-        wanted = headers.get("Range")
-        # RFC 9110 14.2: Range is defined for GET alone.
-        if wanted is None or request.method != "GET" or not range_holds(headers, found.validators, now):
-            return None
-        ranges = parse_ranges(wanted, found.size)
-        return None if ranges is None else _partial(ranges, found)
+
+def one_file(request: Request, path: Path, content_type: str) -> FileResponse:
+    """The answer to a GET or HEAD request with one file, wherever it is, as `StaticFiles` would send it.
+
+    Raises HttpError 403, 404, 412, 416, 503. Touches the disk, so it may block; any thread will do.
+    """
+    now = time.time()
+    with disk_errors():
+        # A FIFO is opened without waiting for somebody at its other end, and then refused.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NoFile
+        return _answer(request, _represent(descriptor, [("Content-Type", content_type)], now), now)
+
+
+def _represent(descriptor: int, fields: list[tuple[str, str]], now: float) -> Representation:
+    """A representation of an open file, which is read and closed if it is small; `fields` are its own."""
+    try:
+        status = os.fstat(descriptor)
+        size = status.st_size
+        content = _read_whole(descriptor, status) if size <= SMALL else None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if content is not None:
+        os.close(descriptor)
+        descriptor = -1
+    current = validators_of(status)
+    # RFC 9110 8.8.2.1: never later than the answer's own Date.
+    modified = http_date(min(current.modified, now))
+    all_fields = (*fields, ("ETag", current.etag), ("Last-Modified", modified), ("Accept-Ranges", "bytes"))
+    return Representation(all_fields, current, size, content, descriptor)
+
+
+def _answer(request: Request, found: Representation, now: float) -> FileResponse:
+    """The answer with what was found; its open file becomes the response's, or is closed."""
+    response = None
+    try:
+        if request.headers.has_any(CONDITIONS):
+            response = _conditional(request, found, now)
+        if response is None:
+            response = _whole_or_part(200, found.fields, Range(0, found.size), found)
+    finally:
+        if found.descriptor >= 0 and (response is None or response.descriptor < 0):
+            os.close(found.descriptor)
+    return response
+
+
+def _conditional(request: Request, found: Representation, now: float) -> FileResponse | None:
+    """304, 206, 416 or None for the whole, in the order of RFC 9110 13.2.2. Raises HttpError 412."""
+    headers = request.headers
+    if check_preconditions(request.method, headers, found.validators, now) == "not modified":
+        return FileResponse(304, [field for field in found.fields if field[0] in _KEPT_BY_304])
+    wanted = headers.get("Range")
+    # RFC 9110 14.2: Range is defined for GET alone.
+    if wanted is None or request.method != "GET" or not range_holds(headers, found.validators, now):
+        return None
+    ranges = parse_ranges(wanted, found.size)
+    return None if ranges is None else _partial(ranges, found)
+
+
+def _chosen(known: Known | None, request: Request, path: str) -> Representation | None:
+    """The representation that a client is to have of what is known, if it is in memory."""
+    # `/app` may be trimmed to `/`, which is known, but the client is to be sent to `/app/`.
+    if known is None or path.endswith("/") != request.path.endswith("/"):
+        return None
+    return known.read.get(choose_coding(request.headers.get("Accept-Encoding"), known.codings))
 
 
 def _made_from(sibling: Entry, original: os.stat_result) -> bool:

@@ -17,7 +17,7 @@ _SPELLED_NAMES = """
     Access-Control-Request-Method Age Allow Authorization Cache-Control Connection Content-Encoding
     Content-Length Content-Range Content-Type Cookie Date DNT ETag Expect Forwarded Host If-Match
     If-Modified-Since If-None-Match If-Range If-Unmodified-Since Keep-Alive Last-Modified Location Origin
-    Pragma Range Referer Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode
+    Pragma Priority Range Referer Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode
     Sec-Fetch-Site Sec-Fetch-User Sec-GPC Sec-WebSocket-Accept Sec-WebSocket-Extensions Sec-WebSocket-Key
     Sec-WebSocket-Protocol Sec-WebSocket-Version Server Set-Cookie TE Trailer Transfer-Encoding Upgrade
     Upgrade-Insecure-Requests User-Agent Vary Via WWW-Authenticate X-Forwarded-For X-Forwarded-Host
@@ -51,7 +51,7 @@ for _name in _SPELLINGS.values():
 
 
 class Headers:
-    """An ordered, case-insensitive multi-map of header fields.
+    """An ordered, case-insensitive multi-map of header fields, which never changes.
 
     Values are `str`; bytes over 0x7F appear as the Latin-1 characters of the same number (RFC 9110 5.5).
     Fields with one name keep their order; names keep the order in which each first appeared.
@@ -60,10 +60,11 @@ class Headers:
     __slots__ = ("_fields",)
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        """Copy `pairs`. Raises ValueError as `add` does."""
+        """Copy `pairs`. Raises ValueError for what cannot be sent (RFC 9110 5.1, 5.5)."""
         self._fields: dict[str, list[str]] = {}
         for name, value in pairs:
-            self.add(name, value)
+            check_field(name, value)
+            self._fields.setdefault(name.lower(), []).append(value)
 
     @classmethod
     def of_fields(cls, fields: dict[str, list[str]]) -> Headers:
@@ -100,20 +101,6 @@ class Headers:
             for value in values:
                 yield spelling, value
 
-    def add(self, name: str, value: str) -> None:
-        """Append a line. Raises ValueError for a name or a value that cannot be sent (RFC 9110 5.1, 5.5)."""
-        check_field(name, value)
-        self._fields.setdefault(name.lower(), []).append(value)
-
-    def set(self, name: str, value: str) -> None:
-        """Replace every line of a field by one. Raises ValueError as `add` does."""
-        check_field(name, value)
-        self._fields[name.lower()] = [value]
-
-    def remove(self, name: str) -> None:
-        """Drop every line of a field, if there is any."""
-        self._fields.pop(name.lower(), None)
-
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._fields
 
@@ -123,7 +110,7 @@ class Headers:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._fields == other._fields
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and nobody's key
 
     def __repr__(self) -> str:
         return f"Headers({list(self.items())!r})"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 IDENTITY = "identity"
+
+# Browsers have few ways to say this. A longer field is parsed each time.
+_REMEMBERED = 64
 
 _MEMBER = re.compile(
     r"([!#$%&'*+\-.^_`|~0-9A-Za-z]++)(?>(?:[ \t]*+;[ \t]*+[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?)"
@@ -21,7 +25,7 @@ def choose_coding(accept: str | None, available: Sequence[str]) -> str:
     """
     if not accept or not available:
         return IDENTITY
-    weights = _weights(accept)
+    weights = _weights(accept) if len(accept) <= _REMEMBERED else _weights.__wrapped__(accept)
     other = weights.get("*", 0.0)
     chosen, best = IDENTITY, weights.get(IDENTITY, other)
     for coding in reversed(available):
@@ -31,6 +35,7 @@ def choose_coding(accept: str | None, available: Sequence[str]) -> str:
     return chosen
 
 
+@lru_cache(maxsize=128)
 def _weights(accept: str) -> dict[str, float]:
     """Coding to weight; members that are malformed are left out."""
     weights: dict[str, float] = {}

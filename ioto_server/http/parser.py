@@ -7,7 +7,7 @@ shown a complete header, and where a body ends is decided here, by the rules of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final
 
 import httptools
 
@@ -15,10 +15,22 @@ from ioto_server.http.chunked import ChunkedReader
 from ioto_server.http.errors import HttpError, bad_request
 from ioto_server.http.framing import interpret
 from ioto_server.http.headers import FIELD_NAMES, Headers
+from ioto_server.http.heads import HEADS
 from ioto_server.http.lines import MAX_FIELDS, VALUE_OCTETS, check_field_line, check_lines, parse_request_line
 from ioto_server.http.request import END_OF_REQUEST, Body, EndOfRequest, Request
 
 Event = Request | Body | EndOfRequest
+
+# What a parser does next.
+BEGIN: Final = 0
+FIRST_BYTE: Final = 1
+HEADER: Final = 2
+FIRST_PIECE: Final = 3
+PIECE: Final = 4
+FIRST_CHUNK: Final = 5
+CHUNK: Final = 6
+END: Final = 7
+FINISHED: Final = 8
 
 _METHOD_START = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
 
@@ -80,7 +92,7 @@ class RequestParser:
         self._checked = self._lines = 0
         self._left = 0
         self._chunks: ChunkedReader | None = None
-        self._step: Callable[[RequestParser], Event | None] = RequestParser._begin
+        self._step = BEGIN
 
     @property
     def started(self) -> bool:
@@ -117,10 +129,30 @@ class RequestParser:
         refused at the first pull behind its Request: pull once before a 100 (Continue) is sent.
         """
         try:
-            return self._step(self)
+            return self._go_on()
         except HttpError:
             self._discard()
             raise
+
+    def _go_on(self) -> Event | None:
+        step = self._step
+        if step == BEGIN:
+            return self._begin()
+        if step == END:
+            return self._end()
+        if step == HEADER:
+            return self._header()
+        if step == PIECE:
+            return self._piece()
+        if step == CHUNK:
+            return self._chunk()
+        if step == FIRST_BYTE:
+            return self._first_byte()
+        if step == FIRST_PIECE:
+            return self._first_piece()
+        if step == FIRST_CHUNK:
+            return self._first_chunk()
+        return self._finished()
 
     def _begin(self) -> Event | None:
         # RFC 9112 2.2: at least one empty line before a request is ignored. Here just one: more is no client.
@@ -129,7 +161,7 @@ class RequestParser:
             return None
         if first == b"\r\n":
             self._position += 2
-        self._step = RequestParser._first_byte
+        self._step = FIRST_BYTE
         return self._first_byte()
 
     def _first_byte(self) -> Event | None:
@@ -140,7 +172,7 @@ class RequestParser:
             raise bad_request(
                 "The request does not begin with a method (RFC 9112 3): speak HTTP/1.1, without TLS"
             )
-        self._step = RequestParser._header
+        self._step = HEADER
         return self._header()
 
     def _header(self) -> Event | None:
@@ -151,17 +183,19 @@ class RequestParser:
             return None
         block = self._data[start : end + 4]
         self._position = end + 4
-        request = self._accept(block)
+        request = HEADS.get(block)
+        if request is None:
+            request = self._accept(block)
         self._checked = self._lines = 0
         self._max_body = self.max_body
         self.request = request
         if request.chunked:
-            self._step = RequestParser._first_chunk
+            self._step = FIRST_CHUNK
         elif request.content_length:
             self._left = request.content_length
-            self._step = RequestParser._first_piece
+            self._step = FIRST_PIECE
         else:
-            self._step = RequestParser._end
+            self._step = END
         return request
 
     def _incomplete(self) -> None:
@@ -209,12 +243,13 @@ class RequestParser:
         interpret(request, found)
         if complaint:
             raise bad_request(f"httptools refuses the request header ({complaint}): correct it")
+        HEADS.put(block, request, found)
         return request
 
     def _first_piece(self) -> Event | None:
         if self._left > self._max_body:
             raise HttpError(413, "The body is over its limit (RFC 9110 15.5.14): send less", close=True)
-        self._step = RequestParser._piece
+        self._step = PIECE
         return self._piece()
 
     def _piece(self) -> Event | None:
@@ -224,12 +259,12 @@ class RequestParser:
         self._position += len(piece)
         self._left -= len(piece)
         if not self._left:
-            self._step = RequestParser._end
+            self._step = END
         return Body(piece)
 
     def _first_chunk(self) -> Event | None:
         self._chunks = ChunkedReader(self._max_body, self.max_header)
-        self._step = RequestParser._chunk
+        self._step = CHUNK
         return self._chunk()
 
     def _chunk(self) -> Event | None:
@@ -246,7 +281,7 @@ class RequestParser:
 
     def _end(self) -> Event | None:
         self.request = None
-        self._step = RequestParser._begin
+        self._step = BEGIN
         return END_OF_REQUEST
 
     def _finished(self) -> Event | None:
@@ -255,7 +290,7 @@ class RequestParser:
         return None
 
     def _discard(self) -> None:
-        self._step = RequestParser._finished
+        self._step = FINISHED
         self._finished()
 
 

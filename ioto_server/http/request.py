@@ -19,6 +19,7 @@ class Request:
     chunked          the body comes in chunks
     expect_continue  the client waits for 100 (Continue) before it sends its body (RFC 9110 10.1.1)
     trailers         trailer fields, set when the end of a chunked body has been read; never part of headers
+    shared           the same object stands for every request of these words (`http.heads`): not to be changed
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Request:
         "method",
         "path",
         "query",
+        "shared",
         "target",
         "trailers",
         "upgrade",
@@ -60,6 +62,17 @@ class Request:
         self.chunked = False
         self.expect_continue = False
         self.trailers: Headers | None = None
+        self.shared = False
+
+    def own(self) -> Request:
+        """This request for one who may change it: itself, or a copy where it is shared."""
+        if not self.shared:
+            return self
+        request = Request(
+            self.method, self.target, self.path, self.query, self.version, self.headers, self.host
+        )
+        request.keep_alive = self.keep_alive
+        return request
 
     @property
     def has_body(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
 
+from ioto_server.http.dates import http_date
 from ioto_server.http.headers import TOKEN, check_field
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -40,10 +41,20 @@ def encode_head(status: int, headers: Iterable[tuple[str, str]], version: str = 
     Raises ValueError for a field that would not be read back as one line (CR, LF, NUL, other control
     characters, a name that is no token), so no value can split a response (RFC 9110 5.5).
     """
-    lines = [_status_line(status, version)]
+    return _status_line(status, version).encode("ascii") + encode_fields(headers) + b"\r\n"
+
+
+def encode_fields(headers: Iterable[tuple[str, str]]) -> bytes:
+    """The lines of some header fields. Raises ValueError as `encode_head` does."""
+    lines = []
     for name, value in headers:
         if not (value.isascii() and value.isprintable() and _is_name(name)):
             check_field(name, value)
         lines.append(f"{name}: {value}\r\n")
-    lines.append("\r\n")
     return "".join(lines).encode("latin-1")
+
+
+@lru_cache(maxsize=4)
+def encode_start(second: int) -> bytes:
+    """The status line of a 200 and the Date of a second since the epoch, with which an answer begins."""
+    return _status_line(200, "1.1").encode("ascii") + encode_fields([("Date", http_date(second))])

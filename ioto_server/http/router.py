@@ -122,8 +122,13 @@ class Match:
     status: int = 0
 
 
+# Ways that are remembered, of paths up to this long: a site has few, and they are asked for again and again.
+_MOST_KNOWN = 1024
+_KNOWN_PATH = 256
+
+
 class Router:
-    """Decides by method and path. Built once per configuration; the prefixes may change under it."""
+    """Decides by method and path. Built once per configuration; prefixes may be added under it."""
 
     def __init__(
         self,
@@ -142,9 +147,24 @@ class Router:
         self._file_allow = _allow(DEFAULT_METHODS, True)
         offered = [self._action_allow] if self._routes is None else [allow for _, allow in self._routes]
         self._all = _allow([method for allow in offered for method in allow], False)
+        self._known: dict[tuple[str, str], Match] = {}
+        self._known_with = len(self._prefixes)
 
     def match(self, method: str, path: str) -> Match:
         """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6)."""
+        asked = (method, path)
+        known = self._known.get(asked)
+        if known is not None and self._known_with == len(self._prefixes):
+            return known
+        found = self._match(method, path)
+        if len(self._known) >= _MOST_KNOWN or self._known_with != len(self._prefixes):
+            self._known.clear()
+            self._known_with = len(self._prefixes)
+        if len(path) <= _KNOWN_PATH:
+            self._known[asked] = found
+        return found
+
+    def _match(self, method: str, path: str) -> Match:
         if path == "*":
             return Match("options", None, path, self._all)
         for redirect in self._redirects:

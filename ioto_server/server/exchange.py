@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ioto_server.http import HttpError, Request, encode_head, http_date
+from ioto_server.http import HttpError, Request, encode_head, encode_start, http_date
 from ioto_server.session import SENT, Closed
 
 from .websocket_connection import WebSocketConnection
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from .http_connection import HttpConnection
 
 _log = structlog.get_logger("ioto_server.http")
+
+
+def with_common(common: Mapping[str, str], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Header fields of an answer, and those of the `headers` directive that are not among them."""
+    if not common:
+        return headers
+    own = {name.lower() for name, _ in headers}
+    return headers + [(name, value) for name, value in common.items() if name.lower() not in own]
 
 
 class Exchange:
@@ -65,7 +74,8 @@ class Exchange:
         self.action: Action | None = None
         self._connection = connection
         self._begun = monotonic()
-        self._body: deque[bytes] = deque()
+        # Made by the first piece: most requests have no body.
+        self._body: deque[bytes] | None = None
         self._body_error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
         self._status = 0
@@ -88,6 +98,8 @@ class Exchange:
 
     def push(self, data: bytes) -> None:
         """A piece of the body has arrived."""
+        if self._body is None:
+            self._body = deque()
         self._body.append(data)
         self.body_waiting += len(data)
         self._wake()
@@ -156,6 +168,29 @@ class Exchange:
         self._connection.send(data)
         self.end()
 
+    def respond_encoded(self, fields: bytes, body: bytes) -> None:
+        """Send a whole answer, a 200, whose header `fields` are lines already.
+
+        They have its Content-Length, and those of the `headers` directive: all but Date and Connection.
+        """
+        start = encode_start(int(time()))
+        self._status = 200
+        if self.request.method == "HEAD":
+            body = b""
+        else:
+            self._sent = len(body)
+        if self._connection.is_too_slow():
+            self._cut_off()
+            return
+        self._connection.send(b"".join((start, fields, self._connection_line(), body)))
+        self.end()
+
+    def _connection_line(self) -> bytes:
+        """What an encoded header ends with."""
+        if not self.keep_alive:
+            return b"Connection: close\r\n\r\n"
+        return b"\r\n" if self.request.version == "1.1" else b"Connection: keep-alive\r\n\r\n"
+
     def _head(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
         request = self.request
         bodiless = request.method == "HEAD" or status in (204, 304)
@@ -175,7 +210,7 @@ class Exchange:
             lines.append(("Connection", "close"))
         elif request.version == "1.0":
             lines.append(("Connection", "keep-alive"))
-        head = encode_head(status, self._connection.with_common_headers(lines))
+        head = encode_head(status, with_common(self._connection.common_headers, lines))
         self._status = status
         self._left = 0 if bodiless else length
         return head
@@ -247,7 +282,13 @@ class Exchange:
 
     def _finish(self) -> None:
         self.done = True
-        _log.info(
+        # Asked first, as the line is not for nothing: it costs as much as a small file.
+        log = self._connection.request_log
+        if log.is_enabled_for(logging.INFO):
+            self._log_line(log)
+
+    def _log_line(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        log.info(
             "request",
             peer=self._connection.peer_name(self.request),
             method=self.request.method,

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from pathlib import Path
-from typing import Final
 
-from ioto_server.config import Config
-from ioto_server.http import FileResponse, Match, Range, StaticFiles
-from ioto_server.session import Core
+from ioto_server.config import Config, Route
+from ioto_server.http import Match, Representation, StaticFiles, encode_fields
+from ioto_server.session import Core, send_parts
 
-from .exchange import Exchange
-
-# Bytes of a large file in memory at once, for each connection that is being sent one.
-_PIECE: Final = 128 * 1024
+from .exchange import Exchange, with_common
 
 # What separates the settings under which the same folder may be served.
 _Settings = tuple[Path, bool, str | None]
@@ -27,6 +21,8 @@ class FileSender:
         """Serve from `documents`, and from the folders of the routes that have one of their own."""
         self._config = config
         self._folders: dict[_Settings, StaticFiles] = {}
+        # The same by the route, whose objects live as long as the configuration.
+        self._routes: dict[int, StaticFiles] = {}
 
     def send(self, exchange: Exchange, match: Match, host: Core) -> None:
         """Answer with the file at `match.path`; raises HttpError for what cannot be had.
@@ -34,7 +30,12 @@ class FileSender:
         Names are looked up here and now: they are in the kernel's cache or soon will be. A body that is not
         in memory is sent by a task.
         """
-        response = self._folder(match).respond(exchange.request, match.path)
+        files = self._folder(match)
+        found = files.repeat(exchange.request, match.path)
+        if found is not None and found.content is not None:
+            exchange.respond_encoded(found.encoded or self._encode(found), found.content)
+            return
+        response = files.respond(exchange.request, match.path)
         if response.descriptor < 0:
             exchange.respond(response.status, response.headers, response.content)
             return
@@ -43,11 +44,23 @@ class FileSender:
             response.close()
             exchange.end()
             return
-        exchange.task = host.create_task(_send_parts(exchange, response))
+        exchange.task = host.create_task(send_parts(exchange, response))
+
+    def _encode(self, found: Representation) -> bytes:
+        """Write down the header fields of an answer with the whole, for all that follow."""
+        length = ("Content-Length", str(found.size))
+        found.encoded = encode_fields(with_common(self._config.headers, [*found.fields, length]))
+        return found.encoded
 
     def _folder(self, match: Match) -> StaticFiles:
-        config = self._config
         route = match.route
+        files = self._routes.get(id(route))
+        if files is None:
+            files = self._routes[id(route)] = self._folder_of(route)
+        return files
+
+    def _folder_of(self, route: Route | None) -> StaticFiles:
+        config = self._config
         settings: _Settings = (
             (config.documents, True, None)
             if route is None
@@ -59,43 +72,3 @@ class FileSender:
             files = StaticFiles(documents, config.index, config.mime, compressed=compressed, cache=cache)
             self._folders[settings] = files
         return files
-
-
-async def _send_parts(exchange: Exchange, response: FileResponse) -> None:
-    """Send a body piece by piece, each when the one before has left."""
-    with response:
-        try:
-            for part in response.parts:
-                if isinstance(part, bytes):
-                    await exchange.write(part)
-                else:
-                    await _send_range(exchange, response, part)
-        except (EOFError, OSError):
-            # The file was cut short or its disk failed: the length that was announced cannot be kept.
-            exchange.abandon()
-            return
-    exchange.end()
-
-
-async def _send_range(exchange: Exchange, response: FileResponse, part: Range) -> None:
-    offset, left = part
-    loop = asyncio.get_running_loop()
-    while left and not exchange.done:
-        size = min(left, _PIECE)
-        data = _cached(response.descriptor, offset, size)
-        if data is None:
-            data = await loop.run_in_executor(None, response.read, offset, size)
-        await exchange.write(data)
-        offset += len(data)
-        left -= len(data)
-
-
-def _cached(descriptor: int, offset: int, size: int) -> bytes | None:
-    """A piece of a file that is in the kernel's cache; None where reading would wait for the disk."""
-    buffer = bytearray(size)
-    try:
-        count = os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
-    except OSError:
-        # EAGAIN: not in the cache; EOPNOTSUPP: this file system cannot say.
-        return None
-    return bytes(memoryview(buffer)[:count]) if count else None

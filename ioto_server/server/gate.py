@@ -32,6 +32,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
+def _is_expected(host: str, local: str) -> bool:
+    """Whether a Host needs no look at the configuration where one has connected to `local`."""
+    return not host or not is_loopback(local) or is_loopback(host_name(host))
+
+
 def host_name(host: str) -> str:
     """The Host field's value without its port."""
     if host.startswith("["):
@@ -44,9 +50,10 @@ def check_host(request: Request, config: Config, local: str, socket_peer: Peer) 
 
     `local` is the address the connection came in at. HTTP/1.0 without a Host comes from no browser.
     """
-    if not request.host or not is_loopback(local):
+    host = request.host
+    if (len(host) <= _LONGEST_NAME and _is_expected(host, local)) or not is_loopback(local):
         return
-    name = host_name(request.host)
+    name = host_name(host)
     if is_loopback(name) or is_trusted(socket_peer, config.trusted_proxies):
         return
     if config.name is not None and name.lower() == config.name.lower():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from sys import intern
 from time import monotonic
 from typing import Final, cast
 
+from structlog.typing import FilteringBoundLogger
+
 from ioto_server.http import Body, HttpError, Request
 
 from .exchange import Exchange
-from .http_life import GONE, SHUT, UPGRADED, HttpLife
+from .http_life import HttpLife
 from .peer import forwarded, is_trusted, local_name, peer_of, remote_name
 from .settings import BODY_AHEAD
 from .states import Phase, Step
@@ -21,6 +24,9 @@ from .websocket_connection import WebSocketConnection
 _FAIR_SHARE: Final = 0.005
 
 IDLE: Final = Phase.IDLE
+SHUT: Final = Phase.SHUT
+UPGRADED: Final = Phase.UPGRADED
+GONE: Final = Phase.GONE
 
 
 class HttpConnection(HttpLife):
@@ -53,7 +59,7 @@ class HttpConnection(HttpLife):
         """Bytes have arrived."""
         if self.phase is SHUT or self.phase is GONE:
             return
-        self._last_io = self._server.wheel.now
+        self._last_io = self._wheel.now
         self._parser.feed(memoryview(self._server.buffer)[:nbytes])
         self.advance()
 
@@ -161,12 +167,15 @@ class HttpConnection(HttpLife):
     def _broken(self, error: HttpError) -> None:
         """The parser refuses: in a body this is its reader's business as long as nothing was answered."""
         exchange = self._exchange
-        if exchange is not None and not exchange.done:
+        if exchange is None:
+            self._refuse(error)
+        elif exchange.done:
+            # A second answer would be taken for that to the next request.
+            self._shut(Step.LAST_ANSWERED)
+        else:
             exchange.body_failed(error)
             if exchange.answered or exchange.task is None:
                 exchange.abandon()
-            return
-        self._refuse(error)
 
     def allow_body(self, size: int) -> None:
         """Take a body of up to `size` bytes in the current request."""
@@ -177,7 +186,7 @@ class HttpConnection(HttpLife):
         if exchange.request.expect_continue and not exchange.answered:
             exchange.request.expect_continue = False
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._last_io = self._server.wheel.now
+        self._last_io = self._wheel.now
         self._arm()
 
     # ---- the answer -----------------------------------------------------------------------------------
@@ -224,13 +233,15 @@ class HttpConnection(HttpLife):
 
     # ---- what is known of the client ------------------------------------------------------------------
 
-    def with_common_headers(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """These fields, and those of the `headers` directive that are not among them."""
-        common = self._server.config.headers
-        if not common:
-            return headers
-        own = {name.lower() for name, _ in headers}
-        return headers + [(name, value) for name, value in common.items() if name.lower() not in own]
+    @property
+    def request_log(self) -> FilteringBoundLogger:
+        """Where the lines of requests go."""
+        return self._server.request_log
+
+    @property
+    def common_headers(self) -> Mapping[str, str]:
+        """The `headers` directive."""
+        return self._server.config.headers
 
     @property
     def tls(self) -> dict[str, object] | None:

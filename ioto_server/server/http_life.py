@@ -50,11 +50,15 @@ class _Room:
             yield from waiter
 
 
-class HttpLife(asyncio.BufferedProtocol):
-    """The state of one HTTP connection. Where it stands is `phase`, and `states.TABLE` leads it on."""
+class HttpLife:
+    """The state of one HTTP connection. Where it stands is `phase`, and `states.TABLE` leads it on.
+
+    An asyncio.BufferedProtocol by what it can do: compiled, it can have no base that is written in Python.
+    """
 
     __slots__ = (
         "_advancing",
+        "_armed",
         "_deadline",
         "_eof",
         "_exchange",
@@ -71,6 +75,7 @@ class HttpLife(asyncio.BufferedProtocol):
         "_server",
         "_taken",
         "_transport",
+        "_wheel",
         "address",
         "held",
         "peer",
@@ -98,8 +103,11 @@ class HttpLife(asyncio.BufferedProtocol):
         self._room: list[asyncio.Future[None]] = []
         # Of the request that is being answered, in seconds.
         self._inactivity = self._request_time = inf
+        self._wheel = server.wheel
         self._last_io = server.wheel.now
         self._deadline = server.wheel.now + server.config.timeouts.parse
+        # When the wheel is to call, as long as it holds this.
+        self._armed = inf
         self._transport: asyncio.Transport
         self.peer: Peer
         self.address = ""
@@ -117,11 +125,15 @@ class HttpLife(asyncio.BufferedProtocol):
         return True
 
     def _set_deadline(self, seconds: float) -> None:
-        self._deadline = self._server.wheel.now + seconds
+        self._deadline = self._wheel.now + seconds
         self._arm()
 
     def _arm(self) -> None:
-        self._server.wheel.schedule(self, self._next_at())
+        """Have the wheel call in time; where it will call earlier anyway, it is told the new time then."""
+        at = self._next_at()
+        if self.slot < 0 or at < self._armed:
+            self._armed = at
+            self._wheel.schedule(self, at)
 
     def _next_at(self) -> float:
         if self.phase is GONE:
@@ -164,11 +176,15 @@ class HttpLife(asyncio.BufferedProtocol):
             self._inactivity = inactivity
         if request is not None:
             self._request_time = request
-        self._last_io = self._server.wheel.now
+        self._last_io = self._wheel.now
         self._set_deadline(self._request_time)
 
     def expire(self, now: float) -> float:
         """A deadline may have come."""
+        self._armed = self._expire(now)
+        return self._armed
+
+    def _expire(self, now: float) -> float:
         if self._full and self._is_taking():
             # A client that takes what was sent before is not late.
             self._last_io = now
@@ -231,7 +247,7 @@ class HttpLife(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The kernel has taken all."""
         self._full = False
-        self._last_io = self._server.wheel.now
+        self._last_io = self._wheel.now
         self._recount()
         waiting, self._room = self._room, []
         for future in waiting:
@@ -242,7 +258,7 @@ class HttpLife(asyncio.BufferedProtocol):
         """Hand bytes to the transport."""
         if not self._transport.is_closing():
             self._handed += len(data)
-            self._last_io = self._server.wheel.now
+            self._last_io = self._wheel.now
             self._transport.write(data)
             if self._full:
                 self._recount()

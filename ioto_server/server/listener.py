@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ioto_server.config import Endpoint
 
@@ -18,12 +18,22 @@ class ListenError(Exception):
     """An endpoint cannot be listened at: which, why, and what to change."""
 
 
+# What the kernel takes for one client beyond what is on its way to it, in bytes (tcp(7)). It would take
+# megabytes for each client that does not read, and a thousand of those would exhaust TCP's memory for all.
+MOST_UNSENT: Final = 256 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """One bound socket and the endpoint of the configuration that it came from."""
 
     endpoint: Endpoint
     socket: socket.socket
+
+    def __post_init__(self) -> None:
+        if self.endpoint.scheme != "unix":
+            # Inherited by every connection that is accepted.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT)
 
     @property
     def url(self) -> str:

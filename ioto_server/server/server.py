@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from asyncio import BaseProtocol
 from collections.abc import Coroutine
 from dataclasses import replace
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Router
@@ -53,11 +55,14 @@ class Server:
         self.buffer = bytearray(READ_BUFFER)
         # With what WebSockets are closed while the server stops; None before.
         self.stopping: tuple[int, str] | None = None
+        # Bound once: a module's logger finds out anew each time how it is configured.
+        self.request_log: FilteringBoundLogger = structlog.get_logger("ioto_server.http").bind()
         # Plugins that newer ones have replaced, until their last action has returned; and their ends.
         self._retired: list[Plugin] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self.listening = Listening(
-            lambda scheme: HttpConnection(self, scheme), lambda: self.config.timeouts.parse
+            lambda scheme: cast(BaseProtocol, HttpConnection(self, scheme)),
+            lambda: self.config.timeouts.parse,
         )
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
@@ -227,7 +232,7 @@ class Server:
         # Nothing is accepted before the plugins have been started.
         assert plugin.host is not None
         web = Web(
-            request=request,
+            request=request.own(),
             host=plugin.host,
             action=action,
             exchange=exchange,

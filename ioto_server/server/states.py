@@ -12,6 +12,9 @@ from typing import Final
 class Phase(Enum):
     """Where a connection that speaks HTTP stands."""
 
+    # Each is itself alone; Enum's own hash is made of the name, each time.
+    __hash__ = object.__hash__
+
     FRESH = "fresh"
     HEADER = "header"
     REQUEST = "request"
@@ -23,6 +26,8 @@ class Phase(Enum):
 
 class Step(Enum):
     """What leads from one phase to another; the value is the step in words."""
+
+    __hash__ = object.__hash__
 
     BYTES = "first byte of a request"
     HEADER_READ = "request header complete"

@@ -38,15 +38,14 @@ class FileReceiver:
                 self._folder(route.documents).clean()
 
     def receive(self, exchange: Exchange, match: Match, host: Core) -> None:
-        """Begin to carry out a PUT or DELETE; raises HttpError for what is refused at once."""
+        """Begin to carry out a PUT or DELETE."""
         config = self._config
         folder = self._folder((match.route and match.route.documents) or config.documents)
         if exchange.request.method == "DELETE":
             exchange.task = host.create_task(_delete(exchange, folder, match.path))
             return
-        upload = folder.put(exchange.request, match.path)
         exchange.allow_body(config.limits.upload)
-        exchange.task = host.create_task(_put(exchange, upload))
+        exchange.task = host.create_task(_put(exchange, folder, match.path))
 
     def _folder(self, documents: Path) -> Uploads:
         folder = self._folders.get(documents)
@@ -68,15 +67,30 @@ async def _off_the_loop(work: Callable[[], Result]) -> Result:
         raise
 
 
-async def _put(exchange: Exchange, upload: Upload) -> None:
+async def _begin(exchange: Exchange, folder: Uploads, path: str) -> Upload:
+    """Begin an upload in a thread: a disk that is busy lets whoever makes a file wait."""
+    beginning = asyncio.get_running_loop().run_in_executor(None, folder.put, exchange.request, path)
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        await asyncio.wait([beginning])
+        if beginning.exception() is None:
+            beginning.result().abort()
+        raise
+
+
+async def _put(exchange: Exchange, folder: Uploads, path: str) -> None:
     """Store the body as it comes; the old file stays whole until the new one is."""
     try:
-        with upload:
+        upload = await _begin(exchange, folder, path)
+        try:
             while piece := await exchange.read():
                 await _off_the_loop(partial(upload.write, piece))
             response = await _off_the_loop(upload.finish)
+        finally:
+            await _off_the_loop(upload.abort)
     except HttpError as error:
-        # Who is told so finds nothing of the upload any more: leaving `with` has removed what came.
+        # Who is told so finds nothing of the upload any more.
         exchange.refuse(error)
         return
     except Closed:

@@ -7,6 +7,7 @@ from .ending import By, Cause, Ending
 from .errors import Closed
 from .events import Event
 from .exchange import Exchange, WebSocketLink
+from .file_body import send_parts
 from .host import Host
 from .link import Link
 from .memory import Memory
@@ -38,4 +39,5 @@ __all__ = [
     "WebSocket",
     "WebSocketLink",
     "run_action",
+    "send_parts",
 ]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ioto_server.http import EVENT_STREAM, Request, encode_event, set_cookie
+from ioto_server.http import (
+    EVENT_STREAM,
+    HttpError,
+    Request,
+    encode_event,
+    media_type,
+    one_file,
+    set_cookie,
+)
 from ioto_server.http.headers import check_field
 
 from .action import Action
 from .asked import Asked
+from .file_body import send_parts
 from .outbox import SENT
 
 if TYPE_CHECKING:
@@ -19,6 +30,8 @@ if TYPE_CHECKING:
 
 # A plain answer is held back up to this many bytes, so that most leave with a Content-Length.
 _HELD_BACK: Final = 65536
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 # What frames an answer or makes up the handshake is the server's: beside ours, a second one would let two
 # readers disagree about where the answer ends (RFC 9112, 11.2).
@@ -46,7 +59,7 @@ def check_own_field(name: str, value: str) -> None:
 class Answer(Asked):
     """The writing side of a `Web`, for HTTP."""
 
-    __slots__ = ("_answer", "_headers", "_status")
+    __slots__ = ("_answer", "_headers", "_length", "_status")
 
     def __init__(
         self,
@@ -62,6 +75,7 @@ class Answer(Asked):
         self._status = 200
         self._headers: list[tuple[str, str]] | None = None
         self._answer: list[bytes] | None = None
+        self._length: int | None = None
 
     def status(self, status: int) -> None:
         """Set the status of the answer, 200 if never called; raises ValueError unless it is 200 to 599."""
@@ -88,6 +102,9 @@ class Answer(Asked):
         piece = data.encode() if isinstance(data, str) else data
         if exchange.answered:
             return exchange.write(piece)
+        if self._length is not None:
+            exchange.start(self._status, self._headers or (), self._length)
+            return exchange.write(piece)
         if self._answer is None:
             self._answer = []
         self._answer.append(piece)
@@ -96,6 +113,66 @@ class Answer(Asked):
         answer, self._answer = self._answer, None
         exchange.start(self._status, self._headers or (), None)
         return exchange.write(b"".join(answer))
+
+    def set_length(self, length: int) -> None:
+        """Announce the bytes of the body, for an answer that is written in pieces: it leaves unchunked.
+
+        A short answer has its length without this. What is written beyond it is cut off; an action that
+        writes less leaves its client with a connection that ends early, as HTTP has no other way to say so.
+        Raises ValueError for a negative length and RuntimeError once something was written.
+        """
+        if length < 0:
+            raise ValueError(f"set_length({length!r}): give the bytes of the body, 0 or more")
+        self._nothing_written("set_length()")
+        self._length = length
+
+    def redirect(self, location: str, status: int = 302) -> None:
+        """Send the client to another path or URL (RFC 9110, 15.4), and complete the answer.
+
+        303 has it fetch the result of a POST, 307 and 308 send the same request there, 301 and 308 are for
+        good. Raises ValueError for another status and for a location that no header can hold: quote it.
+        """
+        if status not in _REDIRECTS:
+            raise ValueError(f"redirect(status={status!r}): give one of {', '.join(map(str, _REDIRECTS))}")
+        if not location.isascii() or " " in location:
+            raise ValueError(f"redirect({location!r}): percent-encode what is not ASCII, and blanks")
+        check_field("Location", location)
+        exchange = self._nothing_written("redirect()")
+        exchange.start(status, [*(self._headers or ()), ("Location", location)], 0)
+        exchange.end()
+
+    async def send_file(self, path: str | Path, content_type: str | None = None) -> None:
+        """Answer a GET or HEAD with a file, of any folder, and complete the answer.
+
+        As a static file is sent: with its validators, conditional requests, ranges; a large one is never
+        loaded whole. `content_type` is by the name where it is not given. Raises HttpError 404 where there is
+        no such file, 405 for another method, 412 and 416 for what the client asks: let them through. What
+        path it is comes from you alone: one that is made of what a client sent may lead anywhere.
+        """
+        exchange = self._nothing_written("send_file()")
+        if self.method not in ("GET", "HEAD"):
+            raise HttpError(405, "This takes GET and HEAD (RFC 9110 15.5.6)", [("Allow", "GET, HEAD")])
+        path = Path(path)
+        if content_type is None:
+            content_type = media_type(path.name, self.host.config.mime)
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(None, one_file, self.request, path, content_type)
+        if exchange.done:
+            response.close()
+            return
+        status = response.status if response.status != 200 else self._status
+        exchange.start(status, [*response.headers, *(self._headers or ())], response.length)
+        if self.method == "HEAD":
+            response.close()
+            exchange.end()
+        else:
+            await send_parts(exchange, response)
+
+    def _nothing_written(self, what: str) -> Exchange:
+        exchange = self._http(what)
+        if self._answer is not None or exchange.answered:
+            raise RuntimeError(f"{what} was called after an answer was begun: do one or the other")
+        return exchange
 
     def write_json(self, value: object) -> Awaitable[None]:
         """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
@@ -120,8 +197,7 @@ class Answer(Asked):
         exchange = self._http("write_event()")
         encoded = encode_event(data, event=event, event_id=event_id, retry=retry)
         if not exchange.streaming:
-            if self._answer is not None or exchange.answered:
-                raise RuntimeError("write_event() was called after an answer was begun: do one or the other")
+            self._nothing_written("write_event()")
             exchange.start(self._status, [*EVENT_STREAM, *(self._headers or ())], None)
             exchange.stream()
         return exchange.write(encoded)
@@ -145,8 +221,9 @@ class Answer(Asked):
         if exchange is not None and not exchange.done:
             if not exchange.answered:
                 body = b"".join(self._answer or ())
-                status = self._status if body or self._status != 200 else 204
-                exchange.start(status, self._headers or (), len(body))
+                length = len(body) if self._length is None else self._length
+                status = self._status if length or self._status != 200 else 204
+                exchange.start(status, self._headers or (), length)
                 if body:
                     exchange.write(body)
             exchange.end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -94,11 +94,17 @@ class Asked:
 
     async def read(self) -> bytes:
         """The request's whole body, at most `limits.body` bytes."""
+        return b"".join([piece async for piece in self.read_pieces()])
+
+    async def read_pieces(self) -> AsyncIterator[bytes]:
+        """The request's body piece by piece, as it arrives: `async for piece in web.read_pieces()`.
+
+        What is not read yet is not taken from the client. Where a piece ends means nothing. Raises HttpError
+        for a body that breaks a rule or is over `limits.body`, and `Closed` when the client has left.
+        """
         exchange = self._http("read()")
-        pieces = []
         while piece := await exchange.read():
-            pieces.append(piece)
-        return b"".join(pieces)
+            yield piece
 
     async def read_json(self) -> Any:
         """The request's body as JSON; raises HttpError 400 where it is none: let it through."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import BufferedProtocol
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from ioto_server.config import Config
 from ioto_server.plugins import Plugins
@@ -128,7 +129,7 @@ class Engine:
             "sockname": ("127.0.0.1", _PORT),
         }
         loop = self.loop.asyncio_loop
-        peer.transport = MemoryTransport(loop, served, peer, addresses)
+        peer.transport = MemoryTransport(loop, cast(BufferedProtocol, served), peer, addresses)
         loop.call_soon(peer.transport.open)
         return Connection(self._server, peer, served)
 

@@ -31,15 +31,6 @@ def test_cookie_lines_are_joined_as_cookies() -> None:
     assert Headers([("Cookie", "a=1"), ("Cookie", "b=2")]).get("cookie") == "a=1; b=2"
 
 
-def test_set_replaces_and_remove_drops_every_line() -> None:
-    headers = Headers([("A", "1"), ("A", "2"), ("B", "3")])
-    headers.set("a", "4")
-    assert headers.get_all("A") == ["4"]
-    headers.remove("A")
-    headers.remove("A")
-    assert list(headers.items()) == [("B", "3")]
-
-
 def test_usual_spelling() -> None:
     headers = Headers([("etag", "1"), ("sec-websocket-key", "2"), ("x-my-own", "3")])
     assert [name for name, _ in headers.items()] == ["ETag", "Sec-WebSocket-Key", "X-My-Own"]
@@ -48,12 +39,8 @@ def test_usual_spelling() -> None:
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b", "a\x1bb", "a\x7fb", "€"])
 def test_a_value_that_would_end_a_line_is_refused(value: str) -> None:
     """RFC 9110 5.5: response splitting is not possible through any value."""
-    headers = Headers()
     with pytest.raises(ValueError, match="X-Mine"):
-        headers.add("X-Mine", value)
-    with pytest.raises(ValueError, match="X-Mine"):
-        headers.set("X-Mine", value)
-    assert "X-Mine" not in headers
+        Headers([("X-Mine", value)])
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "é", "(a)"])

@@ -332,3 +332,15 @@ async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector() -> 
         gc.garbage.clear()
         gc.enable()
     assert not left & {"WebSocket", "HttpConnection", "WebSocketConnection", "Exchange", "Web", "Outbox"}
+
+
+@in_loop
+async def test_a_body_over_its_limit_that_was_answered_already_is_not_answered_again() -> None:
+    """RFC 9112 9.3.2: a second answer would be taken for that to the next request."""
+    server = make_server()
+    client = Client(server)
+    client.send(b"POST /1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\nx")
+    client.send(GET % 2)
+    await turns(10)
+    assert len(statuses(client.received())) == 1
+    assert client.connection.phase.name == "SHUT"

@@ -1,0 +1,14 @@
+"""The types of heads.py, for its compiled form. No code: what is compiled is heads.py itself."""
+
+import cython
+
+from .request cimport Request
+
+
+cdef class Heads:
+    cdef dict _young
+    cdef dict _old
+
+    @cython.locals(request=Request)
+    cpdef Request get(self, bytes block)
+    cdef _keep(self, bytes block, Request request)
