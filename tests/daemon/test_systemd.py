@@ -149,7 +149,8 @@ def test_a_loop_that_turns_feeds_the_watchdog_and_a_stuck_one_does_not(tmp_path:
             service.signal(signal.SIGABRT)
             assert service.wait() == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in service.output
-    assert f'File "{tmp_path}/actions/stuck.py", line 6 in stuck' in service.output
+    # Whichever line of the loop it was at.
+    assert re.search(rf'File "{tmp_path}/actions/stuck.py", line (6|7) in stuck', service.output)
 
 
 def test_a_watchdog_for_another_process_is_not_fed(tmp_path: Path) -> None:
@@ -307,4 +308,4 @@ def test_a_stuck_worker_is_replaced_and_the_others_serve_on(tmp_path: Path) -> N
                 assert who(url)
             assert client.read_to_end() == b""
     assert '"how": "SIGABRT"' in service.output
-    assert re.search(rf'File "{tmp_path}/actions/who.py", line (9|10) in who', service.output)
+    assert re.search(rf'File "{tmp_path}/actions/who.py", line (8|9) in who', service.output)
