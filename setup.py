@@ -6,6 +6,7 @@ Python: it does the same, slower. What is compiled is listed in ioto_server/buil
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -17,11 +18,15 @@ from setuptools.errors import BaseError, CCompilerError
 # Run by its path: to import it would import the package, which is not installed yet.
 build = run_path("ioto_server/build.py", run_name="setup")
 
+# Loops over bytes, worth every vector.
+OPTIMIZED = ("websocket/", "server/plain")
+
 
 class BuildAllOrNone(build_ext):
     """The compiled modules call each other's C functions, so one that failed takes the others with it."""
 
     def run(self) -> None:
+        self.parallel = self.parallel or os.cpu_count()
         try:
             super().run()
         except (BaseError, CCompilerError) as error:
@@ -50,18 +55,16 @@ def extensions() -> list[Any]:
                 [str(chosen)],
                 depends=[str(file) for file in files],
                 include_dirs=[str(chosen.parent)],
-                # Vectors are worth it in octets.h; what mostly calls Python is as quick with -O1, and made in
-                # half the time. Debug information is ten times the size of the code.
-                extra_compile_args=[
-                    "-O1" if "http" in module or module == "server/exchange" else "-O3",
-                    "-g0",
-                ],
+                # What mostly calls Python is as quick with -O1, and made in half the time. Debug information
+                # is ten times the size of the code.
+                extra_compile_args=["-O3" if module.startswith(OPTIMIZED) else "-O1", "-g0"],
             )
         )
     return list(
         cythonize(
             wanted,
             build_dir="build/cython",
+            nthreads=os.cpu_count() or 1,
             quiet=True,
             compiler_directives={
                 "language_level": 3,
