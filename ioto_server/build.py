@@ -29,6 +29,7 @@ COMPILED = (
     "session/keepalive",
     "session/outbox",
     "session/turn",
+    "session/reception",
     "session/delivery",
     "session/lifecycle",
     "session/sending",

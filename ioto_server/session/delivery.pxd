@@ -3,6 +3,7 @@
 import cython
 
 from .inbox cimport Inbox
+from .reception cimport Reception
 
 
 cdef object SENT
@@ -19,7 +20,7 @@ cdef class Delivery:
     cdef object _direct
     cdef object _finished
     cdef object _host
-    cdef object _waiter
+    cdef Reception _waiter
     cdef Inbox _inbox
     cdef readonly object ending
     cdef readonly str path
@@ -32,7 +33,10 @@ cdef class Delivery:
     cdef _holds_the_loop(self, callback, double seconds)
     cdef _consume(self)
     cdef tuple _pop(self, Inbox inbox)
-    cdef _wake(self)
+    cdef _wake(self, bint at_once)
+    cpdef next_message(self)
+    cpdef waits(self, Reception reception)
+    cpdef waits_no_more(self, Reception reception)
     cpdef closed(self)
     cpdef discard_unasked(self)
     cdef _tell_end(self, ending)

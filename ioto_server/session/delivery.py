@@ -15,6 +15,7 @@ from .errors import Closed
 from .events import Event
 from .inbox import Inbox
 from .outbox import SENT
+from .reception import Reception
 
 if TYPE_CHECKING:
     from .core import Core
@@ -84,7 +85,7 @@ class Delivery:
         self._told = False
         # Reading is paused because the inbox is full.
         self._held = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Reception | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._finished: list[asyncio.Future[int]] | asyncio.Future[int] | None = None
 
@@ -119,7 +120,7 @@ class Delivery:
             self._inbox = Inbox()
         self._inbox.push(event, data)
         if self._callback is None:
-            self._wake()
+            self._wake(True)
         elif self._awaited:
             self._consume()
         # Else a plain callback is being given what has waited: this is next.
@@ -192,41 +193,39 @@ class Delivery:
 
     async def receive(self) -> Message:
         """The next message; raises `Closed` once the connection has ended and all before it was taken."""
+        message: Message = await Reception(self, False)
+        return message
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return Reception(self, True)
+
+    def next_message(self) -> Message | None:
+        """Take the message that is next, if one is here."""
         if not self._asked:
             self._asked = True
             if self._callback is None:
                 # A wait() before this had messages dropped, as nobody asked for them.
                 self._direct = None
-        while True:
-            inbox = self._inbox
-            if inbox:
-                event, data = self._pop(inbox)
-                if data is not None and (event is Event.MESSAGE or event is Event.PARTIAL_MESSAGE):
-                    return data
-            elif self.ending is not None:
-                raise Closed(self.ending.code, self.ending.reason)
-            else:
-                await self._wait_for_input()
+        while self._inbox:
+            event, data = self._pop(self._inbox)
+            if data is not None and (event is Event.MESSAGE or event is Event.PARTIAL_MESSAGE):
+                return data
+        return None
 
-    async def _wait_for_input(self) -> None:
+    def waits(self, reception: Reception) -> None:
+        """A task is about to wait for the next message. Raises RuntimeError where it cannot."""
         if self._waiter is not None:
             raise RuntimeError("Two tasks receive from one WebSocket at once: let one of them do it")
         if self._callback is not None:
             raise RuntimeError(
                 "This WebSocket has a callback (on_event): messages go there, not to receive()"
             )
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        self._waiter = reception
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        try:
-            while True:
-                yield await self.receive()
-        except Closed:
-            return
+    def waits_no_more(self, reception: Reception) -> None:
+        """The task does something else."""
+        if self._waiter is reception:
+            self._waiter = None
 
     def _pop(self, inbox: Inbox) -> tuple[Event, str | bytes | None]:
         """Take an event, and let reading go on where that makes room enough."""
@@ -237,9 +236,10 @@ class Delivery:
             self._recount()
         return item
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _wake(self, at_once: bool) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.wake(at_once)
 
     # ---- the end --------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ class Delivery:
                 self._emit(Event.ERROR, ending.error_message)
             self._emit(Event.CLOSE, ending.reason)
         else:
-            self._wake()
+            self._wake(False)
         self._finish()
 
     def _finish(self) -> None:
