@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ def story(tmp_path: Path) -> Iterator[Story]:
 @pytest.mark.parametrize("page", PAGE_NAMES)
 def test_a_page_does_what_it_says(story: Story, page: str) -> None:
     story.live(DOCS / f"{page}.md")
+
+
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_no_file_is_written_twice(page: str) -> None:
+    captions = [block.caption for block in blocks(DOCS / f"{page}.md") if block.caption is not None]
+    assert len(captions) == len(set(captions)), "one would take the other's place, and be tested alone"
 
 
 @pytest.mark.parametrize("page", PAGE_NAMES)
@@ -168,6 +175,13 @@ def test_a_message_as_it_comes_into_being(actions: Server) -> None:
     client = actions.connect("/ws/pieces")
     actions.advance(3)
     assert client.receive() == "0 1 2 "
+
+
+def test_bodies_that_need_not_be_in_memory(actions: Server) -> None:
+    body = os.urandom(90_000)
+    assert actions.request("POST", "/api/digest", body=body).body.decode() == hashlib.sha256(body).hexdigest()
+    answer = actions.request("GET", "/api/report")
+    assert (answer.status, answer.headers.get("location")) == (303, "/login.html")
 
 
 def test_what_is_retained(actions: Server) -> None:
