@@ -90,7 +90,7 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
     await asyncio.wait([probing])
     # It ends by itself only when a healthy client was treated badly.
     unwell = None if probing.cancelled() else probing.exception()
-    after = await settle(server)
+    after = await settle(server, before["descriptors"])
     say(f"after the storm, in which the clients were up to {weather.late:.1f} s late: {after}")
     found = {
         "before": before,
@@ -106,10 +106,21 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
     return found
 
 
-async def settle(server: Server) -> dict[str, int]:
-    """Wait until everybody has gone; returns what the server holds then."""
+async def settle(server: Server, descriptors: int | None = None) -> dict[str, int]:
+    """Wait until everybody has gone; returns what the server holds then.
+
+    A connection without a WebSocket may linger for its timeout still, the one that asked for the state among
+    them, so descriptors are waited for: until no more are open than `descriptors`, for a minute; the first
+    time, for the fewest of some seconds.
+    """
     state = await server.rest()
-    return {**state, "descriptors": server.descriptors, "resident": server.resident}
+    fewest = server.descriptors
+    for _ in range(30 if descriptors is None else 600):
+        if descriptors is not None and fewest <= descriptors:
+            break
+        await asyncio.sleep(0.1)
+        fewest = min(fewest, server.descriptors)
+    return {**state, "descriptors": fewest, "resident": server.resident}
 
 
 def faults(server: Server, before: dict[str, int], after: dict[str, int]) -> list[str]:
