@@ -64,23 +64,25 @@ class Server:
     @property
     def cpu(self) -> float:
         """Seconds of processor time that the process and its children have used."""
-        return sum(used(pid) for pid in self._pids())
+        return sum(used(pid) for pid in family(self.process.pid))
 
     @property
     def memory(self) -> int:
         """Resident bytes of the process and its children."""
-        return sum(resident(pid) for pid in self._pids())
-
-    def _pids(self) -> list[int]:
-        pids = [self.process.pid]
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                pids += map(int, (task / "children").read_text().split())
-        return pids
+        return sum(resident(pid) for pid in family(self.process.pid))
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children, and theirs: granian's worker is one."""
+    pids = [pid]
+    for member in pids:
+        for task in Path(f"/proc/{member}/task").iterdir():
+            pids += map(int, (task / "children").read_text().split())
+    return pids
 
 
 def resident(pid: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.bench.http.peers import SERVER_CORE, VENV, free_port, wait_for
+from tests.bench.http.peers import SERVER_CORE, VENV, family, free_port, wait_for
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -45,12 +45,8 @@ class Program:
 
     @property
     def pids(self) -> list[int]:
-        """It and its children: granian's worker is one."""
-        pids = [self.process.pid]
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                pids += map(int, (task / "children").read_text().split())
-        return pids
+        """It and its children."""
+        return family(self.process.pid)
 
     def stop(self) -> None:
         self.process.terminate()
