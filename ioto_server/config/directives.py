@@ -6,16 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
-from ioto_server.config.fields import Section
+from ioto_server.config.fields import Field, Section, Shape
 from ioto_server.config.grammar import Grammar, Many, Words
 from ioto_server.config.model import Config
-
-Shape = Literal["value", "list", "table", "object", "objects"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +66,14 @@ class Directive:
         return text
 
 
-@cache
 def members(model: type[Section], prefix: str = "") -> dict[str, Directive]:
     """Return the directives of an object of the file, by key, in the order of the model."""
-    return {
-        key: _directive(prefix + key, attribute, info)
-        for attribute, info in model.model_fields.items()
-        for key in (info.alias or attribute,)
-    }
+    return _members(model.fields, prefix)
+
+
+@cache
+def _members(fields: tuple[Field, ...], prefix: str) -> dict[str, Directive]:
+    return {field.key: _directive(prefix + field.key, field) for field in fields}
 
 
 def walk(model: type[Section] = Config, prefix: str = "") -> Iterator[Directive]:
@@ -104,50 +99,24 @@ def _by_name() -> dict[str, Directive]:
     return {directive.path.lower().replace("[]", ""): directive for directive in walk()}
 
 
-def _directive(path: str, attribute: str, info: FieldInfo) -> Directive:
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    many = next((item for item in info.metadata if isinstance(item, Many)), None)
-    words = next((item for item in info.metadata if isinstance(item, Words)), None)
-    grammar = next((item for item in info.metadata if isinstance(item, Grammar)), None)
-    names: Grammar | None = None
-    model: type[Section] | None = None
-    shape: Shape = "value"
-    if grammar is None:
-        shape, grammar, names, model = _inside(info.annotation)
-    required = info.default is PydanticUndefined
+def _directive(path: str, field: Field) -> Directive:
     return Directive(
         path=path,
-        attribute=attribute,
-        help=info.description or "",
-        since=str(extra["since"]),
-        live=bool(extra["live"]),
-        required=required,
-        default=None if required else info.default,
-        shape=shape,
-        grammar=grammar,
-        names=names,
-        many=many,
-        words=words,
-        model=model,
-        optional=shape in ("object", "objects") and not required and info.default is None,
-        example=extra["example"],
+        attribute=field.attribute,
+        help=field.help,
+        since=field.since,
+        live=field.live,
+        required=field.required,
+        default=field.default,
+        shape=field.shape,
+        grammar=field.grammar,
+        names=field.names,
+        many=field.many,
+        words=field.words,
+        model=field.model,
+        optional=field.model is not None and not field.required and field.default is None,
+        example=field.example,
     )
-
-
-def _inside(annotation: Any) -> tuple[Shape, Grammar | None, Grammar | None, type[Section] | None]:
-    """Look into a type without a grammar of its own: shape, grammar, grammar of the names, model."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return "object", None, None, annotation
-    arguments = get_args(annotation)
-    if get_origin(annotation) is tuple:
-        shape, grammar, _, model = _inside(arguments[0])
-        return ("objects", None, None, model) if shape == "object" else ("list", grammar, None, None)
-    if get_origin(annotation) is dict:
-        return "table", _inside(arguments[1])[1], _inside(arguments[0])[1], None
-    if get_origin(annotation) is Annotated:
-        return "value", next(item for item in arguments if isinstance(item, Grammar)), None, None
-    # What is left is "X | None".
-    return _inside(next(argument for argument in arguments if argument is not type(None)))
 
 
 def show(config: Section, *, brief: bool = False) -> dict[str, Any]:
@@ -179,6 +148,6 @@ def _shown(directive: Directive, value: Any, brief: bool) -> Any:
 
 
 def _without_defaults(item: Section) -> dict[str, Any]:
-    plain, fields = show(item), type(item).model_fields.values()
-    defaults = {} if any(field.is_required() for field in fields) else show(type(item)())
+    plain = show(item)
+    defaults = {} if any(field.required for field in item.fields) else show(type(item)())
     return {key: value for key, value in plain.items() if key not in defaults or value != defaults[key]}

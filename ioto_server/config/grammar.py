@@ -1,8 +1,8 @@
-"""How one kind of value is read, printed and described: what stands between the model and pydantic.
+"""How one kind of value is read, printed and described.
 
 A `Grammar` is put into the annotation of a field (`Size = Annotated[int, Grammar(...)]`). From this one
-object come the validator that pydantic runs, the sentence of allowed values in every message, the text
-`explain` prints and the JSON Schema: they cannot disagree.
+object come the reader of the value, the sentence of allowed values in every message, the text `explain`
+prints and the JSON Schema: they cannot disagree.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from ioto_server.config.values import WrongValue
 
@@ -39,7 +36,7 @@ class Place:
 
 
 class NotAllowed(WrongValue):
-    """A `WrongValue` with the sentence of what its directive allows: what pydantic collects."""
+    """A `WrongValue` with the sentence of what its directive allows."""
 
     def __init__(self, error: WrongValue, allowed: str) -> None:
         super().__init__(error.why, error.hint)
@@ -66,12 +63,6 @@ class Grammar:
             return self.parse(value, place)
         except WrongValue as error:
             raise NotAllowed(error, self.allowed) from None
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(value: object, info: core_schema.ValidationInfo) -> Any:
-            return self.read(value, info.context or Place())
-
-        return core_schema.with_info_plain_validator_function(validate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +92,6 @@ class Many:
             raise WrongValue("is an object")
         return (value,)
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.expand, handler(source))
-
 
 class Words:
     """Values that may stand for an object: `false` for none, `true` for the object with its defaults."""
@@ -122,6 +110,3 @@ class Words:
             if value is word:
                 return meaning
         return value
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.expand, handler(source))

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ioto_server.config.checks import cross_check
 from ioto_server.config.directives import find
-from ioto_server.config.fields import complete
+from ioto_server.config.fields import Fault, Faulty
 from ioto_server.config.grammar import NotAllowed, Place
 from ioto_server.config.instead import object_for
 from ioto_server.config.known import Known
@@ -23,7 +21,6 @@ from ioto_server.config.scan import Document, Node, scan
 from ioto_server.config.source import read_source
 from ioto_server.config.syntax import quoted, short
 from ioto_server.config.tree import locate, merge, settle, skipped, spell
-from ioto_server.config.values import WrongValue
 from ioto_server.config.view import View
 
 PLACES = ("web.json5", "etc/web.json5", "/etc/ioto-server/web.json5")
@@ -157,34 +154,34 @@ def _validate(root: Node, place: Place) -> tuple[Config, set[str], list[Problem]
 
     Returns the model, the paths that were left out, and the problems.
     """
-    complete(Config)
     data = root.plain()
     try:
-        return Config.model_validate(data, context=place), set(), []
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    problems = [_problem(detail, root) for detail in details]
-    faulty = {spell(_location(detail)) for detail in details}
-    for detail in details:
-        _leave_out(data, detail["loc"], whole=detail["type"] == "missing")
+        return Config.read(data, place), set(), []
+    except Faulty as error:
+        faults = error.faults
+    problems = [_problem(fault, root) for fault in faults]
+    faulty = {spell(fault.where) for fault in faults}
+    for fault in faults:
+        _leave_out(data, fault)
     try:
-        return Config.model_validate(data, context=place), faulty, problems
-    except ValidationError as error:
+        return Config.read(data, place), faulty, problems
+    except Faulty as error:
         # Something that must be there was wrong: its object goes too.
-        for detail in error.errors(include_url=False):
-            data.pop(detail["loc"][0], None)
-            faulty.add(str(detail["loc"][0]))
-    return Config.model_validate(data, context=place), faulty, problems
+        for fault in error.faults:
+            data.pop(fault.where[0], None)
+            faulty.add(str(fault.where[0]))
+    return Config.read(data, place), faulty, problems
 
 
-def _leave_out(data: Any, loc: Sequence[str | int], *, whole: bool) -> None:
+def _leave_out(data: Any, fault: Fault) -> None:
     """Take a wrong value out: a member of an object alone, an item of a list with its list."""
-    if whole:
-        data.pop(loc[0], None)
+    where = fault.where
+    if fault.missing:
+        data.pop(where[0], None)
         return
-    holder, last = data, loc[0]
+    holder, last = data, where[0]
     inside = data
-    for part in loc:
+    for part in where:
         if isinstance(inside, dict) and part in inside:
             holder, last = inside, part
             inside = inside[part]
@@ -195,30 +192,22 @@ def _leave_out(data: Any, loc: Sequence[str | int], *, whole: bool) -> None:
     holder.pop(last, None)
 
 
-def _location(detail: Any) -> tuple[str | int, ...]:
-    """Where pydantic found a problem; that it was in the key of a table is told in the last part."""
-    loc: tuple[str | int, ...] = detail["loc"]
-    return loc[:-1] if loc[-1] == "[key]" else loc
-
-
-def _problem(detail: Any, root: Node) -> Problem:
-    """Put what pydantic collected into our words."""
-    loc = _location(detail)
-    node, depth = locate(root, loc)
-    missing = detail["type"] == "missing"
+def _problem(fault: Fault, root: Node) -> Problem:
+    """Say what does not fit, in terms of the file."""
+    node, depth = locate(root, fault.where)
     # One value may stand for a list of one: it has no index in the file.
-    path = spell(loc if missing or depth == 0 else loc[:depth])
+    path = spell(fault.where if fault.missing or depth == 0 else fault.where[:depth])
     offset = node.start
     directive = find(path)
-    if missing and directive:
+    if fault.missing and directive:
         hint = f"write {directive.key}: {quoted(directive.example)}, for example"
         return node.source.problem("is missing", hint, offset=offset, path=path)
     found = short(node.text)
-    if detail["loc"][-1] == "[key]":
-        offset, found = node.key, quoted(str(loc[-1]))
-    error = detail.get("ctx", {}).get("error")
+    if fault.in_name:
+        offset, found = node.key, quoted(str(fault.where[-1]))
+    error = fault.error
     allowed = error.allowed if isinstance(error, NotAllowed) else directive.allowed if directive else ""
-    if isinstance(error, WrongValue):
+    if error is not None:
         hint = error.hint or f"write {allowed}"
         return node.source.problem(f"{found} {error.why}", hint, offset=offset, path=path, found=found)
     if directive and directive.model:

@@ -5,8 +5,6 @@
 in a file, and go through the same grammar as a file's values.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 

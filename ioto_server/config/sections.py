@@ -1,7 +1,5 @@
 """The objects of the model that stand under a name of their own: limits, timeouts, webSockets and others."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ioto_server.config import kinds

@@ -51,12 +51,10 @@ class Own:
         """The configuration with these laid over it."""
         limits = {"max_message": self.max_message, "max_backlog": self.max_backlog, "body": self.max_body}
         timeouts = {"inactivity": self.inactivity, "request": self.request}
-        return config.model_copy(
-            update={
-                "limits": config.limits.model_copy(update=_given(limits)),
-                "timeouts": config.timeouts.model_copy(update=_given(timeouts)),
-                "web_sockets": config.web_sockets.model_copy(update=_given({"ping": self.ping})),
-            }
+        return config.replace(
+            limits=config.limits.replace(**_given(limits)),
+            timeouts=config.timeouts.replace(**_given(timeouts)),
+            web_sockets=config.web_sockets.replace(**_given({"ping": self.ping})),
         )
 
 

@@ -190,7 +190,7 @@ def make_server(actions: dict[str, Callable[[Web], Any]] | None = None, **direct
     plugin.actions = [Action(prefix, function, here, 1) for prefix, function in (actions or {}).items()]
     plugins = Plugins(())
     plugins.add(plugin)
-    server = Server(Config.model_validate(directives), plugins, StillWheel(0.0))
+    server = Server(Config.read(directives), plugins, StillWheel(0.0))
     plugin.host = Host(server.host, str(here))
     return server
 

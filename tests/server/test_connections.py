@@ -20,7 +20,7 @@ class Client:
 
 
 def make(**limits: Any) -> Connections:
-    config = Config.model_validate({"limits": limits})
+    config = Config.read({"limits": limits})
     return Connections(lambda: config.limits, tuple)
 
 

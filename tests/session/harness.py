@@ -142,7 +142,7 @@ class Told:
 
 def make_host(**directives: Any) -> Core:
     """A host with a configuration of `section={directive: value}`, on a clock of its own."""
-    return Core(Config.model_validate(directives), Clock())
+    return Core(Config.read(directives), Clock())
 
 
 class Connection:

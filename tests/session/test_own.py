@@ -79,8 +79,8 @@ def test_a_configuration_that_is_reloaded_reaches_actions_with_limits_of_their_o
         core = server.host.core
         own = server.connect("/quick")
         assert own.response.headers.get("x-request-timeout") is None
-        changed = core.config.timeouts.model_copy(update={"request": 30.0})
-        core.configure(core.config.model_copy(update={"timeouts": changed}))
+        changed = core.config.timeouts.replace(request=30.0)
+        core.configure(core.config.replace(timeouts=changed))
         assert server.connect("/quick").response.headers.get("x-request-timeout") == "30"
 
 

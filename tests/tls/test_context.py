@@ -49,7 +49,7 @@ class Handshake:
 
 
 def tls_of(folder: Path, **more: Any) -> Tls:
-    return Tls.model_validate({**write_pair(folder), **more})
+    return Tls.read({**write_pair(folder), **more})
 
 
 @pytest.fixture

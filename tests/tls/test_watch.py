@@ -48,7 +48,7 @@ class Watched:
     def __init__(self, folder: Path, log: list[EventDict]) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.context: TlsContext = make_context(Tls.model_validate(write_pair(folder)))
+        self.context: TlsContext = make_context(Tls.read(write_pair(folder)))
         self.watch = TlsWatch(self.context, self.clock.call_later)
         self._log = log
 
