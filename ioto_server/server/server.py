@@ -23,7 +23,7 @@ from .connections import Connections
 from .exchange import Exchange
 from .files import FileSender
 from .gate import check_host, check_origin
-from .heap import Heap
+from .heap import Heap, keep_freed
 from .http_connection import HttpConnection
 from .leftover import Leftover
 from .listening import Listening
@@ -70,6 +70,7 @@ class Server:
         self._deflate = _deflate_settings(config)
         self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
+        keep_freed()
         self._heap = Heap(self.host.memory)
         self._leftover = Leftover(self.host)
 

@@ -1,7 +1,7 @@
 """What the other compiled modules call in octets.pyx."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 
 cpdef uint32_t read_key(bytearray data, Py_ssize_t position) except? 0xFFFFFFFF
@@ -32,9 +32,9 @@ cdef class Assembly:
 
     cdef uint8_t *_start(self) noexcept
     cdef _resize(self, Py_ssize_t size)
-    cdef uint8_t *_grow(self, Py_ssize_t count) except NULL
+    cdef uint8_t *_grow(self, Py_ssize_t count, int64_t announced) except NULL
     cdef _drop(self, Py_ssize_t size)
-    cpdef add(self, bytearray data, Py_ssize_t start, Py_ssize_t stop, uint32_t key)
+    cpdef add(self, bytearray data, Py_ssize_t start, Py_ssize_t stop, uint32_t key, int64_t announced=*)
     cpdef extend(self, bytes data)
     cpdef bint is_text(self) noexcept
     cpdef bytes take(self)

@@ -91,7 +91,8 @@ def framed_text(first: int, text: str) -> bytes:
 class Assembly:
     """A message while it arrives: the bytes, and up to where they are known to be text.
 
-    It takes memory for what has arrived, never for what a header has announced.
+    It takes memory for what has arrived. Of what a header has announced it may set aside up to three times as
+    much, so that a long message need not be moved while it grows.
     """
 
     __slots__ = ("_data", "_valid")
@@ -103,8 +104,8 @@ class Assembly:
     def __len__(self) -> int:
         return len(self._data)
 
-    def add(self, data: bytearray, start: int, stop: int, key: bytes) -> None:
-        """Append ``data[start:stop]``, unmasked."""
+    def add(self, data: bytearray, start: int, stop: int, key: bytes, announced: int = 0) -> None:
+        """Append ``data[start:stop]``, unmasked; ``announced`` is how many bytes are to come behind it."""
         self._data += unmask(data, start, stop, key)
 
     def extend(self, data: bytes) -> None:

@@ -139,14 +139,16 @@ cdef class Assembly:
             self._valid = 0
             raise
 
-    cdef uint8_t *_grow(self, Py_ssize_t count) except NULL:
-        """Make room for so many more bytes and return where they go."""
+    cdef uint8_t *_grow(self, Py_ssize_t count, int64_t announced) except NULL:
+        """Make room for so many more bytes, and for those announced behind them, and return where they go."""
         cdef Py_ssize_t size = self._size + count
+        # The peer may break off. What is not written to is not yet memory, but may be some of what was used before.
+        cdef Py_ssize_t ahead = announced if announced < 3 * size else 3 * size
         if self._data == NULL:
-            self._data = PyBytes_New(NULL, size)
+            self._data = PyBytes_New(NULL, size + ahead)
         elif size > PyBytes_GET_SIZE(<object> self._data):
-            # Half as much again, so that copying stays in proportion to what arrives.
-            self._resize(size + (size >> 1))
+            # At least half as much again, so that copying stays in proportion to what arrives.
+            self._resize(size + (ahead if ahead > size >> 1 else size >> 1))
         return self._start() + self._size
 
     cdef _drop(self, Py_ssize_t size):
@@ -158,10 +160,10 @@ cdef class Assembly:
         else:
             memmove(self._start(), self._start() + size, self._size)
 
-    cpdef add(self, bytearray data, Py_ssize_t start, Py_ssize_t stop, uint32_t key):
+    cpdef add(self, bytearray data, Py_ssize_t start, Py_ssize_t stop, uint32_t key, int64_t announced=0):
         cdef Py_ssize_t size = stop - start
         cdef const uint8_t *source = _at(data, start, stop)
-        if size and ioto_xor(self._grow(size), source, size, key) == 0 and self._valid == self._size:
+        if size and ioto_xor(self._grow(size, announced), source, size, key) == 0 and self._valid == self._size:
             # What is ASCII, behind a whole character, need not be looked at again.
             self._valid += size
         self._size += size
@@ -169,7 +171,7 @@ cdef class Assembly:
     cpdef extend(self, bytes data):
         cdef Py_ssize_t size = len(data)
         if size:
-            memcpy(self._grow(size), PyBytes_AS_STRING(data), size)
+            memcpy(self._grow(size, 0), PyBytes_AS_STRING(data), size)
             self._size += size
 
     cpdef bint is_text(self) noexcept:

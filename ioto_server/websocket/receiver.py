@@ -179,7 +179,7 @@ class Receiver(FrameReader):
                 return self._deliver_at_once(count)
             self._message = message = Assembly()
         pos = self._pos
-        message.add(self._data, pos, pos + count, self._key)
+        message.add(self._data, pos, pos + count, self._key, left - count)
         self._pos = pos + count
         if count == left:
             self._left = NO_FRAME

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,6 +182,29 @@ def test_assembly_grows_far() -> None:
         message.add(data, start, stop, read_key(data, 3))
         expected += bytes([size & 0xFF]) * size
     assert message.take() == expected
+
+
+@pytest.mark.parametrize("announced", [0, 1, 100_000, 1 << 40])
+def test_assembly_is_what_arrived_whatever_was_announced(announced: int) -> None:
+    message = Assembly()
+    expected = bytearray()
+    for size in (1000, 1, 70000):
+        data, start, stop = lent(b"x" * size, KEY)
+        message.add(data, start, stop, read_key(data, 3), announced)
+        expected += b"x" * size
+        assert len(message) == len(expected)
+    assert message.take() == expected
+
+
+def test_what_is_announced_takes_no_memory_out_of_proportion() -> None:
+    message = Assembly()
+    data, start, stop = lent(b"x" * 100_000, KEY)
+    tracemalloc.start()
+    try:
+        message.add(data, start, stop, read_key(data, 3), 1 << 40)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_was_taken_does_not_change() -> None:
