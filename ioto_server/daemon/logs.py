@@ -10,6 +10,7 @@ from structlog.typing import EventDict, Processor
 
 from ioto_server.config import Log
 
+from .json_line import render_json
 from .output import Output
 
 LEVELS: Final = {
@@ -62,6 +63,16 @@ def descriptor() -> int:
 class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]
     """What the others write lines with. The level changes under it, so it is looked at for each line."""
 
+    def info(self, event: str, *args: Any, **fields: Any) -> None:
+        """What structlog does, without its layers: every connection and request has lines of this level."""
+        line: Any = {**self._context, **fields, "event": event % args if args else event}
+        try:
+            for processor in self._processors:
+                line = processor(self._logger, "info", line)
+        except structlog.DropEvent:
+            return
+        self._logger.info(line)
+
     def is_enabled_for(self, level: int) -> bool:
         """Whether anybody wants a line of this level: for who would spend time on making one."""
         return level >= _threshold or _watched
@@ -94,18 +105,16 @@ def configure(log: Log) -> None:
     _output = output = Output(log.path)
     console = log.format == "console" or (log.format == "auto" and output.is_terminal)
     set_level(log.level)
-    processors: list[Processor] = [
-        _drop_unimportant,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=not console),
-    ]
+    processors: list[Processor]
     if console:
-        processors.append(structlog.dev.ConsoleRenderer(colors=output.is_terminal, pad_event_to=18))
-    else:
-        processors += [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+        processors = [
+            _drop_unimportant,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=False),
+            structlog.dev.ConsoleRenderer(colors=output.is_terminal, pad_event_to=18),
         ]
+    else:
+        processors = [_drop_unimportant, render_json]
     if output.is_journal:
         processors.append(_add_priority)
     structlog.configure(

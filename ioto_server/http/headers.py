@@ -73,6 +73,10 @@ class Headers:
         headers._fields = fields
         return headers
 
+    def replacing(self, name: str, value: str) -> Headers:
+        """The same fields, with another value of the one named `name` (lower case), checked before."""
+        return Headers.of_fields({**self._fields, name: [value]})
+
     def get(self, name: str, default: str | None = None) -> str | None:
         """The combined value of a field, or `default` (RFC 9110 5.2).
 

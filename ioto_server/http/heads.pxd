@@ -11,4 +11,10 @@ cdef class Heads:
 
     @cython.locals(request=Request)
     cpdef Request get(self, bytes block)
+    @cython.locals(at=Py_ssize_t, key=bytes, model=Request)
+    cpdef Request get_upgrade(self, bytes block)
     cdef _keep(self, bytes block, Request request)
+
+
+@cython.locals(field=bytes, at=Py_ssize_t)
+cpdef Py_ssize_t key_position(bytes block) except -2

@@ -1,11 +1,13 @@
 """Request headers that came before: the same bytes are the same request, and need no second parsing.
 
 A browser, a monitor, a device asks for the same things again and again, in the same words. A header is kept
-with the request that was made of it once every check had passed, and found again by its bytes, all of them.
+with the request that was made of it once every check had passed, and found again by its bytes, all of them;
+of a WebSocket's handshake, all but those of its key, which is another each time.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ioto_server.http.request import Request
@@ -24,6 +26,22 @@ _HARMLESS_NAMES: Final = """
     te upgrade-insecure-requests user-agent
 """
 _HARMLESS: Final = frozenset(_HARMLESS_NAMES.split())
+_HARMLESS_UPGRADE: Final = _HARMLESS | {
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+}
+
+# Some clients bring a token among the names of sub-protocols: one of 128 bits has 22 characters at least.
+_LONGEST_PROTOCOL: Final = 20
+
+# As almost everybody writes it; then 16 bytes in base64 (RFC 6455 4.1).
+_KEY_FIELDS: Final = (b"\r\nSec-WebSocket-Key: ", b"\r\nsec-websocket-key: ")
+_KEY_FIELD_SIZE: Final = len(_KEY_FIELDS[0])
+_KEY_SIZE: Final = 24
+_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 class Heads:
@@ -46,16 +64,37 @@ class Heads:
 
     def put(self, block: bytes, request: Request, fields: dict[str, list[str]]) -> None:
         """Keep a request, of the lower-case `fields`, if it may be kept: one without a body or a secret."""
-        if (
-            len(block) <= MOST_BYTES
-            and request.method in ("GET", "HEAD")
-            and not request.has_body
-            and _HARMLESS.issuperset(fields)
-            and "?" not in request.target
-            and not any("?" in value for value in fields.get("referer", ()))
-        ):
+        if request.method in ("GET", "HEAD") and _is_harmless(block, request, fields, _HARMLESS):
             request.shared = True
             self._keep(block, request)
+
+    def get_upgrade(self, block: bytes) -> Request | None:
+        """The request of these bytes, if one came lately that differs from it in nothing but its key."""
+        at = key_position(block) if len(block) <= MOST_BYTES else -1
+        if at < 0:
+            return None
+        model = self.get(block[:at] + block[at + _KEY_SIZE :])
+        if model is None:
+            return None
+        key = block[at : at + _KEY_SIZE]
+        return model.with_key(key.decode("ascii")) if _KEY.fullmatch(key) else None
+
+    def put_upgrade(self, block: bytes, request: Request, fields: dict[str, list[str]]) -> None:
+        """Keep what a WebSocket's handshake has in common with all others like it, if it may be kept."""
+        at = key_position(block)
+        if (
+            at >= 0
+            and _KEY.fullmatch(block, at, at + _KEY_SIZE)
+            and len(fields["sec-websocket-key"]) == 1
+            and request.method == "GET"
+            and _is_harmless(block, request, fields, _HARMLESS_UPGRADE)
+            and all(len(name) <= _LONGEST_PROTOCOL for name in _names(fields.get("sec-websocket-protocol")))
+        ):
+            model = request.with_key("")
+            model.model = None
+            model.shared = True
+            request.model = model
+            self._keep(block[:at] + block[at + _KEY_SIZE :], model)
 
     def _keep(self, block: bytes, request: Request) -> None:
         if len(self._young) >= MOST_HEADS:
@@ -64,6 +103,35 @@ class Heads:
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+
+def _is_harmless(block: bytes, request: Request, fields: dict[str, list[str]], names: frozenset[str]) -> bool:
+    """Whether a request is short and without a body, and has no fields but `names`, and no secret there."""
+    return (
+        len(block) <= MOST_BYTES
+        and not request.has_body
+        and names.issuperset(fields)
+        and "?" not in request.target
+        and not any("?" in value for value in fields.get("referer", ()))
+    )
+
+
+def _names(values: list[str] | None) -> list[str]:
+    return [] if values is None else [name.strip() for name in ",".join(values).split(",")]
+
+
+def key_position(block: bytes) -> int:
+    """Where the value of Sec-WebSocket-Key begins in a request header, if it has the length of one; else -1.
+
+    Nothing but the value is between this and the end of its line: taken out, it leaves a header that is the
+    same for all values, and for nothing else.
+    """
+    for field in _KEY_FIELDS:
+        at = block.find(field)
+        if at >= 0:
+            at += _KEY_FIELD_SIZE
+            return at if block[at + _KEY_SIZE : at + _KEY_SIZE + 2] == b"\r\n" else -1
+    return -1
 
 
 HEADS: Final = Heads()

@@ -185,6 +185,8 @@ class RequestParser:
         self._position = end + 4
         request = HEADS.get(block)
         if request is None:
+            request = HEADS.get_upgrade(block)
+        if request is None:
             request = self._accept(block)
         self._checked = self._lines = 0
         self._max_body = self.max_body
@@ -243,7 +245,10 @@ class RequestParser:
         interpret(request, found)
         if complaint:
             raise bad_request(f"httptools refuses the request header ({complaint}): correct it")
-        HEADS.put(block, request, found)
+        if request.upgrade:
+            HEADS.put_upgrade(block, request, found)
+        else:
+            HEADS.put(block, request, found)
         return request
 
     def _first_piece(self) -> Event | None:

@@ -16,6 +16,10 @@ cdef class Request:
     cdef public bint keep_alive
     cdef public bint shared
     cdef public bint upgrade
+    cdef public Request model
+    cdef public tuple kept
+
+    cpdef Request with_key(self, str key)
 
 
 cdef class Body:

@@ -20,6 +20,9 @@ class Request:
     expect_continue  the client waits for 100 (Continue) before it sends its body (RFC 9110 10.1.1)
     trailers         trailer fields, set when the end of a chunked body has been read; never part of headers
     shared           the same object stands for every request of these words (`http.heads`): not to be changed
+    model            of an upgrade: what stands for every request that differs from this one in nothing but
+                     Sec-WebSocket-Key, where it may be kept; what is found out of it holds for all of them
+    kept             of a model, for who keeps requests small (`session.kept`)
     """
 
     __slots__ = (
@@ -29,7 +32,9 @@ class Request:
         "headers",
         "host",
         "keep_alive",
+        "kept",
         "method",
+        "model",
         "path",
         "query",
         "shared",
@@ -63,6 +68,8 @@ class Request:
         self.expect_continue = False
         self.trailers: Headers | None = None
         self.shared = False
+        self.model: Request | None = None
+        self.kept: tuple[str, str] | None = None
 
     def own(self) -> Request:
         """This request for one who may change it: itself, or a copy where it is shared."""
@@ -72,6 +79,22 @@ class Request:
             self.method, self.target, self.path, self.query, self.version, self.headers, self.host
         )
         request.keep_alive = self.keep_alive
+        return request
+
+    def with_key(self, key: str) -> Request:
+        """An upgrade in the words of this one, with a Sec-WebSocket-Key of its own."""
+        request = Request(
+            self.method,
+            self.target,
+            self.path,
+            self.query,
+            self.version,
+            self.headers.replacing("sec-websocket-key", key),
+            self.host,
+        )
+        request.keep_alive = self.keep_alive
+        request.upgrade = True
+        request.model = self
         return request
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from ioto_server.config import Limits
@@ -27,29 +26,26 @@ class Connections:
     that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
     """
 
-    def __init__(
-        self, limits: Callable[[], Limits], websockets: Callable[[], Collection[Conversation]]
-    ) -> None:
-        """`limits` are asked for each time, as a reload changes them; `websockets` are those of the host."""
-        self._limits = limits
+    def __init__(self, limits: Limits, websockets: Collection[Conversation]) -> None:
+        """`limits` may be replaced by others later; `websockets` are those of the host that are open."""
+        self.limits = limits
         self._websockets = websockets
         # Those that still speak HTTP.
         self._admitted: set[HttpConnection] = set()
         self._refused: set[HttpConnection] = set()
-        self._addresses: Counter[str] = Counter()
+        self._addresses: dict[str, int] = {}
         self._empty = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._admitted) + len(self._websockets())
+        return len(self._admitted) + len(self._websockets)
 
     def all(self) -> list[HttpConnection | Conversation]:
         """Everybody, those too who are being refused."""
-        return [*self._websockets(), *self._admitted, *self._refused]
+        return [*self._websockets, *self._admitted, *self._refused]
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""
-        limits = self._limits()
-        if len(self) >= limits.connections:
+        if len(self) >= self.limits.connections:
             self._refused.add(connection)
             return HttpError(
                 503, "The server has limits.connections connections: try again later", close=True
@@ -64,7 +60,7 @@ class Connections:
 
     def is_crowded(self, address: str) -> bool:
         """Whether an address has as many connections as `limits.perAddress` allows."""
-        return bool(address) and self._addresses[address] >= self._limits().per_address
+        return bool(address) and self._addresses.get(address, 0) >= self.limits.per_address
 
     def claim(self, connection: HttpConnection, address: str) -> None:
         """Count an admitted connection for the client that a trusted proxy names. Raises HttpError (503)."""
@@ -107,12 +103,14 @@ class Connections:
 
     def _count(self, address: str) -> None:
         if address:
-            self._addresses[address] += 1
+            self._addresses[address] = self._addresses.get(address, 0) + 1
 
     def _release(self, address: str) -> None:
         if address:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
+            left = self._addresses[address] - 1
+            if left:
+                self._addresses[address] = left
+            else:
                 del self._addresses[address]
 
 

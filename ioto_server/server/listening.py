@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from ioto_server.config import Endpoint
@@ -55,10 +56,7 @@ class Listening:
         for listener in listeners:
             endpoint = listener.endpoint
             scheme = "https" if endpoint.scheme == "https" else "http"
-
-            def protocol(scheme: str = scheme) -> asyncio.BaseProtocol:
-                return self._connection(scheme)
-
+            protocol = partial(self._connection, scheme)
             server: asyncio.AbstractServer
             if endpoint.scheme == "https":
                 server = await loop.create_server(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ioto_server.http import Headers
 
@@ -17,8 +16,7 @@ from .plain import is_plain
 Network = IPv4Network | IPv6Network | Literal["unix"]
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """The address of a client: `address` without a port, `name` as it stands in logs."""
 
     address: str

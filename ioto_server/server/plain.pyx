@@ -4,6 +4,7 @@
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_FromString
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -18,8 +19,10 @@ from .settings import LISTEN_BACKLOG
 
 cdef extern from *:
     """
+    #include <arpa/inet.h>
     #include <errno.h>
     #include <fcntl.h>
+    #include <netinet/in.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
@@ -55,6 +58,20 @@ cdef extern from *:
         return sent < 0 ? -errno : sent;
     }
 
+    /* The address and port of an IPv4 socket's peer, or of its own end: 0 for sockets of other kinds. */
+    static int ioto_ipv4_name(int fd, int of_peer, char *address, int *port)
+    {
+        struct sockaddr_storage name;
+        struct sockaddr_in *inet = (struct sockaddr_in *) &name;
+        socklen_t size = sizeof name;
+        int failed = of_peer ? getpeername(fd, (struct sockaddr *) &name, &size)
+                             : getsockname(fd, (struct sockaddr *) &name, &size);
+        if (failed || name.ss_family != AF_INET)
+            return 0;
+        *port = ntohs(inet->sin_port);
+        return inet_ntop(AF_INET, &inet->sin_addr, address, INET_ADDRSTRLEN) != NULL;
+    }
+
     static int ioto_epoll(int epoll, int operation, int fd, uint32_t events, uint32_t serial)
     {
         struct epoll_event event;
@@ -69,6 +86,7 @@ cdef extern from *:
     ssize_t ioto_receive(int fd, void *buffer, size_t size)
     ssize_t ioto_send(int fd, const void *data, size_t size)
     ssize_t ioto_send_vector(int fd, iovec *vector, size_t count)
+    int ioto_ipv4_name(int fd, int of_peer, char *address, int *port)
     int ioto_epoll(int epoll, int operation, int fd, uint32_t events, uint32_t serial)
 
     struct iovec:
@@ -101,6 +119,15 @@ cdef Py_ssize_t HIGH = 65536
 cdef Py_ssize_t SMALL = 1024
 # The same for the transports of others.
 cdef Py_ssize_t JOINED = 4096
+
+
+cdef tuple ioto_name(int fd, bint of_peer):
+    """What `getpeername()` or `getsockname()` of a socket gives, where it is one of IPv4; else None."""
+    cdef char address[16]
+    cdef int port = 0
+    if not ioto_ipv4_name(fd, of_peer, address, &port):
+        return None
+    return PyUnicode_FromString(address), port
 
 
 cdef class Taker:
@@ -358,6 +385,9 @@ cdef class Stream(Watched):
                 self.looked_at = socket.socket(fileno=self.fd)
             return TransportSocket(self.looked_at)
         if name == "peername" or name == "sockname":
+            known = ioto_name(self.fd, name == "peername")
+            if known is not None:
+                return known
             asked = socket.socket(fileno=self.fd)
             try:
                 return asked.getpeername() if name == "peername" else asked.getsockname()

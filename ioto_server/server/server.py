@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 from asyncio import BaseProtocol
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -14,7 +15,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from ioto_server.config import Config
-from ioto_server.http import HttpError, Match, Router
+from ioto_server.http import HttpError, Match, Request, Router
 from ioto_server.plugins import Plugin, Plugins
 from ioto_server.session import Action, Cause, Core, Upgrade, Web, run_action
 from ioto_server.websocket import deflate, handshake
@@ -27,6 +28,7 @@ from .heap import Heap, keep_freed
 from .http_connection import HttpConnection
 from .leftover import Leftover
 from .listening import Listening
+from .openings import Opening, Openings
 from .overstay import Overstay
 from .peer import Peer, forwarded
 from .settings import READ_BUFFER
@@ -61,14 +63,15 @@ class Server:
         self._retired: list[Plugin] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self.listening = Listening(
-            lambda scheme: cast(BaseProtocol, HttpConnection(self, scheme)),
+            cast(Callable[[str], BaseProtocol], partial(HttpConnection, self)),
             lambda: self.config.timeouts.parse,
         )
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
-        self.clients = Connections(lambda: self.config.limits, lambda: self.host.websockets)
+        self._openings = Openings()
+        self.clients = Connections(config.limits, self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
         keep_freed()
         self._heap = Heap(self.host.memory)
@@ -79,11 +82,13 @@ class Server:
     def apply(self, config: Config, plugins: Plugins) -> None:
         """Serve as `config` says from now on: new connections and requests follow it, open ones live on."""
         self.config = config
+        self.clients.limits = config.limits
         self.host.configure(config)
         self._router = Router(config.routes, config.redirect, plugins.prefixes)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
+        self._openings = Openings()
         old, self.plugins = self.plugins, plugins
         for plugin in old.plugins:
             if plugin not in plugins.plugins:
@@ -184,6 +189,11 @@ class Server:
         """Send a request where it belongs."""
         request = exchange.request
         try:
+            if request.model is not None:
+                known = self._openings.find(connection, request.model)
+                if known is not None:
+                    self._call(connection, exchange, known, connection.peer.name)
+                    return
             check_host(request, self.config, connection.local, connection.peer)
             match = self._router.match(request.method, request.path)
             if match.kind == "action":
@@ -210,38 +220,48 @@ class Server:
         config = self.config
         upgrade = None
         if request.upgrade and config.web_sockets.enable:
-            try:
-                key = handshake.check_request(
-                    request.method, request.version, request.headers, request.has_body
-                )
-                check_origin(request, config, connection.scheme, connection.peer)
-                ours = config.web_sockets.protocol if action.protocols is None else action.protocols
-                protocol = handshake.choose_protocol(handshake.offered_protocols(request.headers), ours)
-                compression = deflate.negotiate(request.headers, self._deflate)
-            except handshake.HandshakeError as error:
-                raise HttpError(error.status, error.text, error.headers) from error
-            upgrade = Upgrade(key, protocol, compression)
+            upgrade = self._check_upgrade(connection, request, action)
         if (request.headers.get("content-type") or "").lower().startswith("multipart/form-data"):
             exchange.allow_body(config.limits.upload)
         elif action.own is not None and action.own.max_body is not None:
             exchange.allow_body(action.own.max_body)
-        if action.own is not None and (action.own.inactivity or action.own.request):
-            exchange.update_deadline(action.own.inactivity, action.own.request)
         peer = forwarded(connection.peer, request.headers, config.trusted_proxies)
         if upgrade is not None and peer is not connection.peer:
             self.clients.claim(connection, peer.address)
+        opening = Opening(plugin, action, rest, upgrade)
+        # What a proxy says of its clients is another thing each time.
+        if upgrade is not None and request.model is not None and not config.trusted_proxies:
+            self._openings.remember(connection, request.model, opening)
+        self._call(connection, exchange, opening, peer.name)
+
+    def _check_upgrade(self, connection: HttpConnection, request: Request, action: Action) -> Upgrade:
+        """What is agreed of a WebSocket. Raises HttpError where its handshake breaks a rule."""
+        config = self.config
+        try:
+            handshake.check_request(request.method, request.version, request.headers, request.has_body)
+            check_origin(request, config, connection.scheme, connection.peer)
+            ours = config.web_sockets.protocol if action.protocols is None else action.protocols
+            protocol = handshake.choose_protocol(handshake.offered_protocols(request.headers), ours)
+            return Upgrade(protocol, deflate.negotiate(request.headers, self._deflate))
+        except handshake.HandshakeError as error:
+            raise HttpError(error.status, error.text, error.headers) from error
+
+    def _call(self, connection: HttpConnection, exchange: Exchange, opening: Opening, peer: str) -> None:
+        plugin, action = opening.plugin, opening.action
         # Nothing is accepted before the plugins have been started.
         assert plugin.host is not None
+        if action.own is not None and (action.own.inactivity or action.own.request):
+            exchange.update_deadline(action.own.inactivity, action.own.request)
         web = Web(
-            request=request.own(),
-            host=plugin.host,
-            action=action,
-            exchange=exchange,
-            path_rest=rest,
-            peer=peer.name,
-            tls=connection.tls,
-            upgrade=upgrade,
-            ended=plugin.ended,
+            exchange.request.own(),
+            plugin.host,
+            action,
+            exchange,
+            opening.path_rest,
+            peer,
+            connection.tls,
+            opening.upgrade,
+            plugin.ended,
         )
         plugin.enter()
         exchange.action = action

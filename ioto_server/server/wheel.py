@@ -59,7 +59,7 @@ class Wheel:
         if at == inf:
             timed.slot = -1
             return
-        ticks = ceil((at - self._begun) / TICK) - self._done
+        ticks = ceil(min((at - self._begun) / TICK, self._done + _SLOTS)) - self._done
         slot = (self._done + min(max(ticks, 1), _SLOTS - 1)) % _SLOTS
         place = self._slots[slot]
         if place is None:

@@ -6,8 +6,6 @@ import asyncio
 from time import monotonic
 from typing import Final
 
-import structlog
-
 from ioto_server.websocket import Received
 
 from .contained import HOLDS_THE_LOOP
@@ -36,8 +34,6 @@ _PIECE: Final = Received.PIECE
 _WHOLE: Final = Event.MESSAGE
 _PARTIAL: Final = Event.PARTIAL_MESSAGE
 
-_log = structlog.get_logger("ioto_server.websocket")
-
 
 class Conversation(Sending):
     """The mechanics under `WebSocket`. The server calls it with bytes and time; it calls action and link."""
@@ -46,7 +42,7 @@ class Conversation(Sending):
 
     def opened(self) -> None:
         """The 101 is sent: the connection is open."""
-        _log.info("websocket open", peer=self.peer, path=self.path, protocol=self.protocol)
+        self._host.log.info("websocket open", peer=self.peer, path=self.path, protocol=self.protocol)
         self._host.websockets.add(self)
         self._emit(Event.OPEN, None)
 

@@ -11,6 +11,9 @@ from random import random
 from types import SimpleNamespace
 from typing import Any
 
+import structlog
+from structlog.typing import FilteringBoundLogger
+
 from ioto_server.config import Config, Limits
 from ioto_server.websocket import Protocol
 
@@ -40,6 +43,8 @@ class Core:
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self.clock = clock
+        # Bound once: a module's logger finds out anew each time how it is configured.
+        self.log: FilteringBoundLogger = structlog.get_logger("ioto_server.websocket").bind()
         self.memory = Memory(config.limits.memory)
         self.turn = Turn()
         self.configure(config)

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from time import monotonic
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,6 +33,9 @@ def _ignore(_websocket: object, _event: Event, _data: object, _arg: object) -> N
 
 
 def _is_async(callback: Callback) -> bool:
+    if type(callback) is FunctionType and not callback.__dict__:
+        # What inspect would come to, for nearly all; the others may be marked, wrapped, or objects.
+        return bool(callback.__code__.co_flags & inspect.CO_COROUTINE)
     call = getattr(callback, "__call__", None)  # noqa: B004  # an object may have an async __call__
     return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(call)
 

@@ -10,8 +10,23 @@ from ioto_server.http import Headers, Request
 _BETWEEN: Final = "\0"
 
 
+# In no field of a request either: it holds the place of the key.
+_KEY: Final = "\1"
+
+
 def pack(request: Request) -> str:
     """What an author may still ask of a request that has become a WebSocket."""
+    model = request.model
+    if model is None:
+        return _pack(request)
+    if model.kept is None:
+        before, _, after = _pack(model.with_key(_KEY)).partition(_KEY)
+        model.kept = before, after
+    before, after = model.kept
+    return f"{before}{request.headers.get('sec-websocket-key')}{after}"
+
+
+def _pack(request: Request) -> str:
     parts = [request.method, request.target, request.path, request.query, request.version, request.host]
     for field in request.headers.items():
         parts += field

@@ -70,7 +70,6 @@ class Lifecycle(Delivery):
 
     def __init__(
         self,
-        *,
         host: Core,
         link: Link,
         codec: Protocol,
@@ -257,7 +256,7 @@ class Lifecycle(Delivery):
         return Ending(begun.cause, begun.code, begun.reason, handshake.get(step, Handshake.CUT_OFF))
 
     def _log_end(self, ending: Ending) -> None:
-        _log.info(
+        self._host.log.info(
             "websocket close",
             peer=self.peer,
             path=self.path,

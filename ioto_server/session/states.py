@@ -23,6 +23,9 @@ class Phase(IntEnum):
 class Step(Enum):
     """What leads from one phase to another; the value is the step in words."""
 
+    # Each is itself alone; Enum's own hash is made of the name, each time.
+    __hash__ = object.__hash__
+
     WE_CLOSE = "we close"
     PEER_CLOSES = "the peer closes"
     FAILURE = "failure"
@@ -80,6 +83,10 @@ TABLE: Final[dict[Phase, dict[Step, Phase]]] = {
 }
 
 
+# By the number of the phase.
+_ROWS: Final = tuple(TABLE[phase] for phase in Phase)
+
+
 def after(phase: int, step: Step) -> Phase | None:
     """The phase that `step` leads to, or None where it no longer means anything."""
-    return TABLE[Phase(phase)].get(step)
+    return _ROWS[phase].get(step)

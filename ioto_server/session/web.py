@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import structlog
 
-from ioto_server.http import HttpError, Request, encode_head
+from ioto_server.http import HttpError, Request
 from ioto_server.websocket import Deflate, Protocol
 from ioto_server.websocket.handshake import accept_key, offered_protocols
 
@@ -19,6 +19,7 @@ from .delivery import Callback
 from .errors import Closed
 from .events import Event
 from .kept import pack
+from .opening import encode_opening
 from .websocket import WebSocket
 from .whereabouts import authors_part
 
@@ -39,13 +40,12 @@ _UPGRADE_REQUIRED: Final = (
 
 
 class Upgrade:
-    """A WebSocket handshake that passed every check and waits for the action's word."""
+    """A WebSocket handshake that passed every check: what is agreed on, for all that are alike."""
 
-    __slots__ = ("compression", "key", "protocol")
+    __slots__ = ("compression", "protocol")
 
-    def __init__(self, key: str, protocol: str | None, compression: tuple[Deflate, str] | None) -> None:
-        """Keep the client's key, the chosen sub-protocol, and what was agreed of permessage-deflate."""
-        self.key = key
+    def __init__(self, protocol: str | None, compression: tuple[Deflate, str] | None) -> None:
+        """Keep the chosen sub-protocol, and what was agreed of permessage-deflate."""
         self.protocol = protocol
         self.compression = compression
 
@@ -61,7 +61,6 @@ class Web(Answer):
 
     def __init__(
         self,
-        *,
         request: Request,
         host: Host,
         action: Action,
@@ -120,38 +119,46 @@ class Web(Answer):
             raise ValueError(
                 f"accept(protocol={protocol!r}): choose one of those that the client has offered"
             )
+        own = list(self._headers or ())
         for name, value in (headers or {}).items():
             check_own_field(name, value)
+            own.append((name, value))
         host = self.host.core
         config = host.config_of(self.action.own)
-        limits = config.limits
         keepalive = host.keepalive(config)
-        head = encode_head(
-            101, self._opening_headers(upgrade, chosen, keepalive.inactivity, keepalive.request, headers)
+        request = self.request
+        compression = upgrade.compression
+        head = encode_opening(
+            accept_key(request.headers.get("sec-websocket-key") or ""),
+            chosen,
+            None if compression is None else compression[1],
+            keepalive.inactivity,
+            keepalive.request,
+            own,
         )
         link = exchange.switch()
-        path = self.path
         # Nothing is kept of HTTP but what an author may ask for.
         self._exchange = self._upgrade = self._headers = None
-        self._request = pack(self.request)
+        self._request = pack(request)
+        limits = config.limits
         websocket = WebSocket(
-            host=host,
-            config=config,
-            link=link,
-            codec=Protocol(
+            host,
+            link,
+            Protocol(
                 max_message=limits.max_message,
                 max_frame=limits.max_frame,
                 max_fragments=limits.max_fragments,
                 validate_utf=config.web_sockets.validate_utf,
                 text_bytes=self.action.text is bytes,
                 stream=self.action.stream,
-                deflate=upgrade.compression and upgrade.compression[0],
+                deflate=compression and compression[0],
             ),
-            keepalive=keepalive,
-            protocol=chosen,
-            path=path,
-            peer=self.peer,
-            drop_when_slow=self.action.drop_when_slow,
+            keepalive,
+            chosen,
+            request.path,
+            self.peer,
+            self.action.drop_when_slow,
+            config,
         )
         self._websocket = websocket
         if self._callback is not None:
@@ -159,32 +166,6 @@ class Web(Answer):
             self._callback = None
         link.begin(websocket, head)
         return websocket
-
-    def _opening_headers(
-        self,
-        upgrade: Upgrade,
-        protocol: str | None,
-        inactivity: float,
-        request: float,
-        headers: Mapping[str, str] | None,
-    ) -> list[tuple[str, str]]:
-        lines = [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", accept_key(upgrade.key)),
-        ]
-        if protocol is not None:
-            lines.append(("Sec-WebSocket-Protocol", protocol))
-        if upgrade.compression is not None:
-            lines.append(("Sec-WebSocket-Extensions", upgrade.compression[1]))
-        if inactivity != inf:
-            lines.append(("X-Inactivity-Timeout", str(round(inactivity))))
-        if request != inf:
-            lines.append(("X-Request-Timeout", str(round(request))))
-        lines += self._headers or ()
-        if headers:
-            lines += headers.items()
-        return lines
 
     @overload
     def on_event(self, callback: Callable[[WebSocket, Event, str | bytes | None, None], object]) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from struct import Struct
 
 from .errors import ProtocolError
@@ -89,6 +90,7 @@ def may_be_sent(code: int) -> bool:
     return code in CLOSE_CODES or 3000 <= code <= 4999
 
 
+@lru_cache(maxsize=64)
 def close_text(code: int) -> str:
     """Return a close code in words for people and logs: ``'1001 going away'``."""
     known = _CLOSE_TEXTS.get(code)
@@ -211,6 +213,8 @@ def parse_close(payload: bytes, complete: bool = True) -> tuple[int, str]:
     code = int.from_bytes(payload[:2], "big")
     if not may_be_sent(code):
         raise ProtocolError(1002, f"Close code {code} may not be sent (RFC 6455 7.4)")
+    if len(payload) == 2:
+        return code, ""
     try:
         return code, decoded(payload[2:], complete)[0]
     except UnicodeDecodeError:

@@ -21,7 +21,7 @@ class Client:
 
 def make(**limits: Any) -> Connections:
     config = Config.read({"limits": limits})
-    return Connections(lambda: config.limits, tuple)
+    return Connections(config.limits, ())
 
 
 def admit(clients: Connections, address: str = "192.0.2.1") -> tuple[Any, HttpError | None]:

@@ -1,0 +1,26 @@
+"""The types of wheel.py, for its compiled form. No code: what is compiled is wheel.py itself."""
+
+import cython
+
+
+cdef int _SLOTS
+cdef double _MOST
+cdef int _DUE
+
+
+cdef class Wheel:
+    cdef double _begun
+    cdef readonly double _clock
+    cdef long _count
+    cdef long _done
+    cdef list _slots
+    cdef public double now
+    cdef readonly double stalled
+
+    @cython.locals(slot=long, ticks=long, place=set)
+    cpdef schedule(self, timed, double at)
+    @cython.locals(slot=long, place=set)
+    cpdef cancel(self, timed)
+    @cython.locals(due=long)
+    cpdef turn(self, double clock)
+    cdef _expire(self, long slot)

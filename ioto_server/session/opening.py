@@ -1,0 +1,51 @@
+"""The 101 that opens a WebSocket (RFC 6455, 4.2.2): all but the answer to the key is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import inf
+from typing import Final
+
+from ioto_server.http import encode_fields, encode_head
+
+# What stands behind the name of the last field, and what ends that and the head.
+_BEFORE_KEY: Final = encode_head(
+    101, [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", "")]
+).removesuffix(b"\r\n\r\n")
+
+
+def encode_opening(
+    accept: str,
+    protocol: str | None,
+    extensions: str | None,
+    inactivity: float,
+    request: float,
+    own: Iterable[tuple[str, str]],
+) -> bytes:
+    """The head of a 101 with the answer to the client's key.
+
+    `inactivity` and `request` are timeouts in seconds, `own` the action's header fields. Raises ValueError
+    for a field that would not be read back as one line.
+    """
+    parts = [_BEFORE_KEY, accept.encode("ascii"), b"\r\n"]
+    if protocol is not None:
+        parts.append(encode_fields([("Sec-WebSocket-Protocol", protocol)]))
+    parts.append(_fields_of(extensions, inactivity, request))
+    if own:
+        parts.append(encode_fields(own))
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _fields_of(extensions: str | None, inactivity: float, request: float) -> bytes:
+    """What follows from the configuration, and from what was agreed on."""
+    fields = []
+    if extensions is not None:
+        fields.append(("Sec-WebSocket-Extensions", extensions))
+    if inactivity != inf:
+        fields.append(("X-Inactivity-Timeout", str(round(inactivity))))
+    if request != inf:
+        fields.append(("X-Request-Timeout", str(round(request))))
+    return encode_fields(fields)
