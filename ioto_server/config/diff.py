@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ioto_server.config.directives import Directive, members, show
 from ioto_server.config.json5text import write_line
 from ioto_server.config.model import Config
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A directive with another value; `before` and `after` are JSON5. `live`: a reload applies it."""
 
     path: str
@@ -24,8 +22,7 @@ class Change:
         return f"{self.path}: {self.before} -> {self.after}"
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """All changes, those that a reload applies and those that take a restart."""
 
     live: tuple[Change, ...]

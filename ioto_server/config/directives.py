@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ioto_server.config.fields import Field, Section, Shape
 from ioto_server.config.grammar import Grammar, Many, Words
 from ioto_server.config.model import Config
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(NamedTuple):
     """One directive.
 
     `path` is its full name: 'limits.maxFrame', 'routes[].match'. `shape`: a value, a list of values, a table

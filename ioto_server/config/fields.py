@@ -7,8 +7,17 @@ once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Self,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 from ioto_server.config.grammar import Grammar, Many, Place, Words
 from ioto_server.config.values import WrongValue
@@ -17,8 +26,7 @@ Shape = Literal["value", "list", "table", "object", "objects"]
 Where = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A value that does not fit: `where` are the keys and list indexes that lead to it.
 
     Without an `error` an object was expected there, or, with `missing`, anything at all. `in_name`: the error

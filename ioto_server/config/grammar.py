@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ioto_server.config.values import WrongValue
 
@@ -43,8 +43,7 @@ class NotAllowed(WrongValue):
         self.allowed = allowed
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(NamedTuple):
     """One kind of value.
 
     `parse` turns a JSON5 value into the model's value or raises `WrongValue`; it takes the model's value too,
@@ -65,8 +64,7 @@ class Grammar:
             raise NotAllowed(error, self.allowed) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(NamedTuple):
     """A list, for which one item may stand alone.
 
     A list of `objects` takes its brackets always: a single object would read like a table. `null` is allowed

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ioto_server.config.checks import cross_check
 from ioto_server.config.directives import find
@@ -27,8 +26,7 @@ PLACES = ("web.json5", "etc/web.json5", "/etc/ioto-server/web.json5")
 MOST_DROP_INS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A configuration that can be used.
 
     `warnings` is what is doubtful about it, `files` what it was read from (the file and its drop-ins), `root`
@@ -39,7 +37,7 @@ class Loaded:
     path: Path
     warnings: list[Problem]
     files: tuple[Path, ...]
-    root: Node = field(repr=False)
+    root: Node
 
 
 def find_config(explicit: Path | None) -> Path:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: what was found, where, and what to change.
 
     `file` is the file as the user named it, or the name of an override ('--set limits.maxFrame'). `line` and
@@ -39,7 +37,7 @@ class Problem:
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields for a program to read (`check --json`)."""
-        return asdict(self)
+        return self._asdict()
 
 
 class ConfigError(Exception):

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import json5
 
@@ -44,18 +43,20 @@ _START = frozenset({"Ll", "Lm", "Lo", "Lt", "Lu", "Nl"})
 _CONTINUE = _START | {"Mn", "Mc", "Nd", "Pc"}
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """A value and where it stands. `value` is a dict of nodes, a list of nodes, or the scalar itself.
 
     `key` is the offset of the key in front of it, the value's own offset in a list.
     """
 
-    source: Source
-    start: int
-    end: int
-    value: Any
-    key: int
+    __slots__ = ("end", "key", "source", "start", "value")
+
+    def __init__(self, source: Source, start: int, end: int, value: Any, key: int) -> None:
+        self.source = source
+        self.start = start
+        self.end = end
+        self.value = value
+        self.key = key
 
     @property
     def text(self) -> str:
@@ -71,8 +72,7 @@ class Node:
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     """A key that stands twice in one object; the later one counts, as in JSON5."""
 
     key: str
@@ -81,12 +81,11 @@ class Repeat:
     second: Node
 
 
-@dataclass(slots=True)
-class Document:
+class Document(NamedTuple):
     """A scanned text."""
 
     root: Node
-    repeats: list[Repeat] = field(default_factory=list)
+    repeats: list[Repeat]
 
 
 def scan(source: Source) -> Document:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ioto_server.config.model import Config, Route
 from ioto_server.config.problems import Problem
@@ -21,8 +20,7 @@ def parts(path: str) -> tuple[str | int, ...]:
     return tuple(int(match[1]) if match[1] else match[2] for match in _PART.finditer(path))
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A model with the tree it was made from. `faulty` are the paths whose values were wrong and left out."""
 
     config: Config

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ioto_server.config import Endpoint
 from ioto_server.server import Listener
@@ -29,8 +28,7 @@ class Adopted(Listener):
         """Leave the file of a unix socket where it is: it is its maker's."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Handed:
+class _Handed(NamedTuple):
     name: str
     socket: socket.socket
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ioto_server.config import Config, Route
 from ioto_server.http.router import matches
 from ioto_server.plugins import PluginError, Plugins
 
 
-@dataclass(frozen=True, slots=True)
-class PluginProblem:
+class PluginProblem(NamedTuple):
     """Something wrong with a plugin; `fatal` keeps a server from starting."""
 
     text: str

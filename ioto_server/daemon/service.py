@@ -6,9 +6,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
@@ -34,8 +33,7 @@ _log = structlog.get_logger("ioto_server")
 _GRACE: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """Everything that had to be made before the first connection may come."""
 
     engine: Engine

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ioto_server.http.dates import parse_http_date
 from ioto_server.http.errors import HttpError
@@ -18,8 +17,7 @@ _ONE_TAG = re.compile(_ENTITY_TAG)
 _TAG_LIST = re.compile(rf"[ \t,]*+(?>(?:{_ENTITY_TAG}(?:[ \t]*+,[ \t,]*+|[ \t]*+\Z))+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Validators:
+class Validators(NamedTuple):
     """What tells one state of a representation from another (RFC 9110 8.8).
 
     etag      a strong entity tag with its quotes

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from datetime import datetime
-from email.utils import formatdate
 from functools import lru_cache
 from time import gmtime
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = r"(?P<day>[0-9]{2})"
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _FORMATS = (
     # IMF-fixdate, the form that is sent; then two obsolete ones that are to be read: RFC 850's, asctime's.
-    re.compile(rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), {_DAY} {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"),
+    re.compile(rf"(?:{'|'.join(_DAYS)}), {_DAY} {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"),
     re.compile(rf"[A-Z][a-z]{{5,8}}, {_DAY}-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"),
     re.compile(rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
 )
@@ -23,7 +23,11 @@ _FORMATS = (
 
 @lru_cache(maxsize=64)
 def _date_of(second: int) -> str:
-    return formatdate(second, usegmt=True)
+    at = gmtime(second)
+    return (
+        f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "
+        f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"
+    )
 
 
 def http_date(seconds: float) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 from ioto_server.http.errors import HttpError
@@ -102,8 +101,7 @@ class RedirectRule(Protocol):
     def status(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Where a request goes.
 
     kind      `file`, `action`, `redirect` or `options` (answer 204 with `allow`)

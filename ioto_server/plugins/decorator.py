@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ioto_server.session import ActionFunction
 from ioto_server.session.own import Duration, Own, Size
@@ -14,8 +13,7 @@ Decorated = TypeVar("Decorated", bound=ActionFunction)
 ATTRIBUTE: Final = "__ioto_actions__"
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """What one `@action` line asked for."""
 
     prefix: str

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class PluginFile:
+class PluginFile(NamedTuple):
     """A plugin before it is imported: a module's file, or a package's `__init__.py`."""
 
     folder: Path

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from itertools import count
 from pathlib import Path
@@ -107,7 +106,7 @@ class _Finder:
                 return spec_from_file_location(
                     name,
                     file,
-                    loader=_Loader(root, file),
+                    loader=_Loader(root, name, file),
                     submodule_search_locations=[str(place)] if file.name == "__init__.py" else None,
                 )
         if parts and not place.is_dir():
@@ -117,19 +116,17 @@ class _Finder:
         return spec
 
 
-class _Loader(InspectLoader):
+class _Loader(SourceFileLoader):
     """Runs a plugin's source as it was read.
 
     Nothing is cached in files: Python's own cache takes a file that was changed within a second, to the same
     length, for the old one.
     """
 
-    def __init__(self, root: Root, file: Path) -> None:
+    def __init__(self, root: Root, name: str, file: Path) -> None:
+        super().__init__(name, str(file))
         self._root = root
         self._file = file
-
-    def is_package(self, fullname: str) -> bool:
-        return self._file.name == "__init__.py"
 
     def get_source(self, fullname: str) -> str:
         return self._content().decode("utf-8", "replace")

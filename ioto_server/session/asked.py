@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 from ioto_server.http import Headers, HttpError, Request, parse_cookies
 
 from .action import Action
-from .bodies import read_form
 from .ending import NO_CLOSE
 from .errors import Closed
 from .kept import unpack
@@ -119,6 +118,9 @@ class Asked:
         Raises HttpError 415 for a body that is no form, 400 for a broken one, 413 for one over
         `limits.body` (its fields) or `limits.upload` (the whole): let it through, it is answered.
         """
+        # The library for forms is loaded by the first form: most servers never see one.
+        from .bodies import read_form
+
         form = await read_form(self.request, self._http("form()"), self.host.config)
         self._form = form
         return form

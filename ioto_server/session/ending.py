@@ -6,9 +6,8 @@ The close line of the log, `Web.wait()`'s value, the ERROR and CLOSE events and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from ioto_server.websocket import CloseCode
 
@@ -60,8 +59,7 @@ class Handshake(Enum):
     NONE = "no Close at all"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How one WebSocket ended.
 
     `code` and `reason` are those of the Close frame that decided it, the peer's or ours; 1005 stands for a

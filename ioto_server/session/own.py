@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ioto_server.config import Config
 from ioto_server.config.values import WrongValue, parse_duration, parse_size
@@ -15,8 +15,7 @@ Size = int | str
 Duration = float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(NamedTuple):
     """What an action has of its own; None is as the configuration says."""
 
     max_message: int | None = None
