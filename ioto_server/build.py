@@ -25,6 +25,7 @@ COMPILED = (
     "websocket/reader",
     "websocket/receiver",
     "websocket/protocol",
+    "session/quick",
     "session/inbox",
     "session/keepalive",
     "session/outbox",

@@ -223,7 +223,7 @@ cdef class Plain:
         cdef Py_ssize_t fd
         cdef Watched one
         for i in range(count):
-            fd = <Py_ssize_t> (events[i].data.u64 & 0xFFFFFFFF)
+            fd = <uint32_t> events[i].data.u64
             if fd >= len(self.known):
                 continue
             one = <Watched> self.known[fd]
@@ -510,12 +510,12 @@ cdef class Stream(Watched):
         return True
 
     def write(self, data):
-        cdef Py_ssize_t sent = 0, size
-        cdef bytes part
+        self.write_one(data if type(data) is bytes else memoryview(data).tobytes())
+
+    cdef write_one(self, bytes part):
+        cdef Py_ssize_t sent = 0, size = PyBytes_GET_SIZE(part)
         if self.eof_due:
             raise RuntimeError("Cannot call write() after write_eof()")
-        part = data if type(data) is bytes else memoryview(data).tobytes()
-        size = PyBytes_GET_SIZE(part)
         if self.closing or size == 0:
             return
         if self.unsent:
@@ -711,7 +711,7 @@ cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1:
         if stream.closing:
             return False
         if len(parts) == 1:
-            stream.write(parts[0])
+            stream.write_one(parts[0])
         else:
             stream.write_list(parts, size)
         return True

@@ -6,6 +6,7 @@ from ioto_server.websocket.protocol cimport Protocol
 
 from .keepalive cimport KeepAlive
 from .outbox cimport Outbox
+from .quick cimport monotonic
 from .sending cimport Sending
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import Final
 
 from ioto_server.websocket import Received
@@ -16,6 +15,7 @@ from .keepalive import Due
 from .memory import SMALL
 from .outbox import SENT
 from .pings import Pings
+from .quick import monotonic
 from .sending import Sending
 from .states import LINGERING, OPEN, Step
 

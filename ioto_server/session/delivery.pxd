@@ -3,6 +3,7 @@
 import cython
 
 from .inbox cimport Inbox
+from .quick cimport monotonic
 from .reception cimport Reception
 
 

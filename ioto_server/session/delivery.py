@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
-from time import monotonic
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from .errors import Closed
 from .events import Event
 from .inbox import Inbox
 from .outbox import SENT
+from .quick import monotonic
 from .reception import Reception
 
 if TYPE_CHECKING:

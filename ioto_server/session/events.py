@@ -2,8 +2,10 @@
 
 from enum import IntEnum
 
+from .quick import QuickEnum
 
-class Event(IntEnum):
+
+class Event(IntEnum, metaclass=QuickEnum):
     """The five events of the page: `WS_EVENT_OPEN` and its siblings, in the order a connection meets them.
 
     OPEN comes once, first. MESSAGE carries a whole message, or the last piece of one that is streamed;

@@ -1,0 +1,4 @@
+"""What the other compiled modules call in quick.pyx."""
+
+
+cpdef double monotonic() noexcept
