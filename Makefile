@@ -26,6 +26,9 @@ BYTECODE := $(BIN)/python -m compileall -q ioto_server
 # What is compiled in place, where a compiler is at hand, is made again when its sources change.
 TYPES := $(wildcard ioto_server/*/*.pxd ioto_server/*/*.pyx ioto_server/*/*.h)
 BUILT_FROM := pyproject.toml $(wildcard setup.py ioto_server/build.py) $(TYPES) $(wildcard $(patsubst %.pxd,%.py,$(TYPES)))
+# pip says nothing meanwhile.
+COMPILING = where a C compiler is at hand, $$(sed -n '/^COMPILED/,/^)/s/^ *".*/x/p' ioto_server/build.py | wc -l) modules \
+	are compiled: about a minute on two cores
 # Unpacked and not installed: as a service it would start and take port 80.
 UNPACKED := $(VENV)/debian
 CLIENTS := tests/clients/node_modules/.package-lock.json
@@ -156,13 +159,13 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BUILT_FROM) | $(BIN)/python
-	@echo "Installing ioto-server and what it needs into $(VENV)"
+	@echo "Installing ioto-server and what it needs into $(VENV); $(COMPILING)"
 	@$(PIP) install --editable .
 	@$(BYTECODE)
 	@touch $@
 
 $(VENV)/.test-installed: $(BUILT_FROM) | $(BIN)/python
-	@echo "Installing ioto-server and what its tests need into $(VENV)"
+	@echo "Installing ioto-server and what its tests need into $(VENV); $(COMPILING)"
 	@$(PIP) install --editable '.[test,lint,docs]'
 	@$(BYTECODE)
 	@rm -rf .mypy_cache # it remembers packages that were missing before
@@ -204,7 +207,6 @@ long-programs: | $(BIN)/python
 	@command -v slowhttptest >/dev/null || $(DEBIAN) slowhttptest 'attacks slowly, a thousand connections at a time'
 	@command -v lintian >/dev/null || $(DEBIAN) lintian 'judges the Debian package'
 	@command -v debootstrap >/dev/null || $(DEBIAN) debootstrap 'makes the Debian in which the package is installed'
-	@command -v lintian >/dev/null || $(DEBIAN) lintian 'judges the Debian package'
 	@command -v testssl >/dev/null || $(DEBIAN) testssl.sh 'looks for weaknesses of our TLS'
 	@PATH="$(UNPACKED)/usr/sbin:/usr/sbin:$$PATH" command -v nginx >/dev/null || { \
 		echo "Unpacking the Debian package nginx into $(UNPACKED): a corpus of requests is compared with it"; \

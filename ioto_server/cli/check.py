@@ -9,7 +9,7 @@ import click
 
 from ioto_server.config.check import check
 from ioto_server.daemon.outcome import MISUSED
-from ioto_server.daemon.preflight import plugin_problems
+from ioto_server.daemon.preflight import plugin_problems, taken
 
 from .options import config_option, set_option
 
@@ -22,19 +22,25 @@ from .options import config_option, set_option
 def command(config: Path | None, overrides: list[tuple[str, str]], strict: bool, as_json: bool) -> None:
     """Load the configuration and import the plugins, as a start would; nothing is served.
 
-    Every problem is shown with its file and line. Exit codes: 0 all is well, 2 a start would be refused.
+    Every problem is shown with its file and line. What could not be listened at now is named too, unless the
+    server of this file runs. Exit codes: 0 all is well, 2 a start would be refused for what the files say.
     """
     checked = check(config, strict=strict, overrides=overrides)
     plugins = plugin_problems(checked.loaded.config) if checked.loaded else []
+    # True of this moment and this machine, not of the file: no reason to fail.
+    in_the_way = list(taken(checked.loaded.config, checked.loaded.path)) if checked.loaded else []
     broken = not checked.ok or any(problem.fatal or strict for problem in plugins)
     if as_json:
         report = checked.json
         report["ok"] = not broken
         report["plugins"] = [problem.text for problem in plugins]
+        report["taken"] = in_the_way
         click.echo(json.dumps(report))
     else:
         click.echo(checked.text, err=bool(checked.problems))
         for problem in plugins:
             click.echo(problem.text, err=True)
+        for text in in_the_way:
+            click.echo(f"At this moment: {text}", err=True)
     if broken:
         raise SystemExit(MISUSED)

@@ -139,4 +139,6 @@ def check_sockets(view: View) -> Iterator[Problem]:
         if not stat.S_ISSOCK(mode):
             what = "a folder" if stat.S_ISDIR(mode) else "a file"
             hint = "write the path of a file that is not there yet; its folder must exist"
+            if stat.S_ISDIR(mode):
+                hint = f"write the path of a file in it, such as '{socket}/server.sock'"
             yield view.problem(path, f"is the path of {what} and not of a socket ({socket})", hint)

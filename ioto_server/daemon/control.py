@@ -29,13 +29,13 @@ _LOOKS: Final = ("status", "connections")
 def bind_control(path: Path) -> Listener:
     """Bind the socket, readable for its owner only, in a folder that is made where it is missing.
 
-    Raises ListenError where another daemon answers there, OSError where the folder cannot be made.
+    Raises ListenError where somebody answers there, OSError where the folder cannot be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made by bind(2) with the mask's mode: there is no moment in which others could connect.
     mask = os.umask(0o177)
     try:
-        (listener,) = bind(Endpoint("unix", path=path))
+        (listener,) = bind(Endpoint("unix", path=path), directive="control")
     finally:
         os.umask(mask)
     return listener

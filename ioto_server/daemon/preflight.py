@@ -1,13 +1,18 @@
-"""What can be said of the plugins before a start: do they load, does each meet a route (SPEC 2)?"""
+"""What can be said before a start: do plugins load and meet routes, are the endpoints free (SPEC 2)?"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from ioto_server.config import Config, Route
 from ioto_server.http.router import matches
 from ioto_server.plugins import PluginError, Plugins
+from ioto_server.server import ListenError, listens_at, probe
+
+from .ask import AskError, ask
 
 
 class PluginProblem(NamedTuple):
@@ -66,3 +71,31 @@ def _meets(route: Route, prefix: str) -> bool:
     """Whether some path that the route takes belongs to the prefix."""
     below = prefix.rstrip("/") + "/"
     return matches(route.match, prefix) or route.match.startswith(below) or route.match == prefix
+
+
+def taken(config: Config, file: Path) -> Iterator[str]:
+    """What a start with this configuration `file` would find taken, or not permitted, at this moment.
+
+    Where its own daemon runs already, or somebody answers whom we may not ask, nothing.
+    """
+    pid = listens_at(config.control)
+    if pid is not None:
+        try:
+            running = ask(config.control, "status", timeout=5).get("config")
+        except AskError:
+            running = None
+        if pid == 0 or running == os.path.realpath(file):
+            return
+        who = f"process {pid}" + (f", which serves {running}" if running else "")
+        yield (
+            f"control: {config.control} is answered by {who}: a start would be refused\n"
+            f"  -> write another path in `control`; more processes of one server are `workers`"
+        )
+    endpoints = [("listen", endpoint) for endpoint in config.listen]
+    if config.metrics is not None:
+        endpoints.append(("metrics.listen", config.metrics.listen))
+    for directive, endpoint in endpoints:
+        try:
+            probe(endpoint, directive)
+        except ListenError as error:
+            yield str(error)

@@ -108,5 +108,5 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     # What exists by now lives as long as the process, and next to nothing of it is garbage: no collection
     # need look at it, neither now nor later.
     gc.freeze()
-    service = Service(Parts(engine, sockets, load, systemd, loaded.path if watch else None))
+    service = Service(Parts(engine, sockets, load, systemd, loaded.path, watch))
     return run_to_the_end(service.run(), serves=plugins is not None)

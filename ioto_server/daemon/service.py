@@ -40,8 +40,9 @@ class Parts(NamedTuple):
     sockets: Sockets
     load: Loader
     systemd: Systemd
-    # The configuration's file, where it and the plugins are to be watched (`start --watch`).
-    watched: Path | None = None
+    # The configuration's file, and whether it and the plugins are to be watched (`start --watch`).
+    file: Path
+    watched: bool = False
 
 
 class Service:
@@ -51,6 +52,7 @@ class Service:
         self._parts = parts
         self._engine = parts.engine
         self._systemd = parts.systemd
+        self._file = os.path.realpath(parts.file)
         self._reloader = Reloader(parts.engine, parts.load)
         self._orders: StopOrders
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,10 +159,9 @@ class Service:
             _log.info("metrics", url=f"{listener.url}{settings.path}")
 
     def _begin_to_watch(self) -> asyncio.Task[None] | None:
-        file = self._parts.watched
-        if file is None:
+        if not self._parts.watched:
             return None
-        engine = self._engine
+        engine, file = self._engine, self._parts.file
         watch = Watch(lambda: self._reloader.reload(quietly=True), lambda: engine.config.actions, file)
         return asyncio.get_running_loop().create_task(watch.run())
 
@@ -204,7 +205,12 @@ class Service:
 
     async def _status(self, _request: object) -> Answer:
         found = await self._engine.report()
-        return {**found, "reloads": self._reloader.reloads, "last_reload": self._reloader.last}
+        return {
+            **found,
+            "config": self._file,
+            "reloads": self._reloader.reloads,
+            "last_reload": self._reloader.last,
+        }
 
     def _stop(self, _request: object) -> Answer:
         self._orders.stop("control socket")

@@ -101,7 +101,9 @@ class Sockets:
 
     def _bind(self, key: tuple[str, Endpoint]) -> list[Listener]:
         role, endpoint = key
-        return bind(endpoint, self._processes if role == "listen" else 1)
+        if role == "listen":
+            return bind(endpoint, self._processes)
+        return bind(endpoint, directive="metrics.listen")
 
     def open(self, endpoint: Endpoint) -> list[Held]:
         """Bind one more endpoint, which none that stays is in the way of. Raises ListenError.

@@ -1,6 +1,6 @@
 """Bytes meet sockets: listeners, connections, timers, TLS, stopping."""
 
-from .listener import Listener, ListenError, bind
+from .listener import Listener, ListenError, bind, listens_at, probe
 from .server import Server
 from .tls import TlsContext, TlsError, make_context
 from .uploads import FileReceiver
@@ -13,5 +13,7 @@ __all__ = [
     "TlsContext",
     "TlsError",
     "bind",
+    "listens_at",
     "make_context",
+    "probe",
 ]

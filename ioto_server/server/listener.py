@@ -6,7 +6,9 @@ import errno
 import os
 import socket
 import stat
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from ioto_server.config import Endpoint
@@ -53,14 +55,14 @@ class Listener:
             self.endpoint.path.unlink(missing_ok=True)
 
 
-def bind(endpoint: Endpoint, copies: int = 1) -> list[Listener]:
-    """Bind every address that an endpoint stands for; raises ListenError, with nothing left bound.
+def bind(endpoint: Endpoint, copies: int = 1, directive: str = "listen") -> list[Listener]:
+    """Bind every address of an endpoint that `directive` names; raises ListenError, with nothing left bound.
 
     With `copies` over 1, each TCP address gets as many sockets, among which the kernel shares out those who
     connect (SO_REUSEPORT, socket(7)). A path has one socket whatever is asked for.
     """
     if endpoint.scheme == "unix":
-        return [Listener(endpoint, _bind_unix(endpoint))]
+        return [Listener(endpoint, _bind_unix(endpoint, directive))]
     bound: list[Listener] = []
     try:
         port = endpoint.port
@@ -68,7 +70,8 @@ def bind(endpoint: Endpoint, copies: int = 1) -> list[Listener]:
             for place in range(copies):
                 # With port 0 the first socket draws a port, and the others take the same.
                 where = (address[0], port, *address[2:])
-                listener = Listener(endpoint, _bind_tcp(endpoint, family, where, place, copies))
+                made = _bind_tcp(endpoint, directive, family, where, place, copies)
+                listener = Listener(endpoint, _listening(made, endpoint, directive))
                 bound.append(listener)
                 port = listener.socket.getsockname()[1]
     except BaseException:
@@ -76,6 +79,34 @@ def bind(endpoint: Endpoint, copies: int = 1) -> list[Listener]:
             listener.socket.close()
         raise
     return bound
+
+
+def probe(endpoint: Endpoint, directive: str = "listen") -> None:
+    """Tell whether an endpoint could be listened at now; raises the ListenError that `bind` would.
+
+    Nobody can connect meanwhile, and nothing is left or taken away.
+    """
+    if endpoint.path is not None:
+        pid = listens_at(endpoint.path)
+        if pid is not None:
+            raise ListenError(_taken(endpoint, directive, pid))
+        return
+    for family, address in _addresses(endpoint):
+        _bind_tcp(endpoint, directive, family, address).close()
+
+
+def listens_at(path: Path) -> int | None:
+    """Return the process that listens at a unix socket, 0 where it cannot be told, None where nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.setblocking(False)
+        failed = caller.connect_ex(os.fspath(path))
+        if failed:
+            # A full queue, or one that we may not join, is somebody's.
+            return 0 if failed in (errno.EAGAIN, errno.EACCES) else None
+        # struct ucred of unix(7): pid, uid, gid of who called listen(2).
+        credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid: int = struct.unpack("3i", credentials)[0]
+        return pid
 
 
 def _addresses(endpoint: Endpoint) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
@@ -109,7 +140,12 @@ def _usable(family: int) -> bool:
 
 
 def _bind_tcp(
-    endpoint: Endpoint, family: int, address: tuple[Any, ...], place: int = 0, copies: int = 1
+    endpoint: Endpoint,
+    directive: str,
+    family: int,
+    address: tuple[Any, ...],
+    place: int = 0,
+    copies: int = 1,
 ) -> socket.socket:
     """Bind one socket, number `place` of `copies` for the same address."""
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -126,43 +162,63 @@ def _bind_tcp(
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if place > 0:
             bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise _refusal(endpoint, directive, error) from error
+    return bound
+
+
+def _listening(bound: socket.socket, endpoint: Endpoint, directive: str) -> socket.socket:
+    try:
         bound.listen(LISTEN_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ListenError(f"Cannot listen at {endpoint}: {_why(error)}") from error
+        raise _refusal(endpoint, directive, error) from error
     bound.setblocking(False)
     return bound
 
 
-def _bind_unix(endpoint: Endpoint) -> socket.socket:
+def _bind_unix(endpoint: Endpoint, directive: str) -> socket.socket:
     path = endpoint.path
     assert path is not None
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            pid = listens_at(path)
+            if pid is not None:
+                raise ListenError(_taken(endpoint, directive, pid))
             # Left by a process that was killed: nobody listens there any more.
             path.unlink()
         bound.bind(os.fspath(path))
-        bound.listen(LISTEN_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ListenError(f"Cannot listen at {endpoint}: {_why(error)}") from error
-    bound.setblocking(False)
-    return bound
+        raise _refusal(endpoint, directive, error) from error
+    except ListenError:
+        bound.close()
+        raise
+    return _listening(bound, endpoint, directive)
 
 
-def _answers(path: os.PathLike[str]) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(os.fspath(path)) == 0
+def _taken(endpoint: Endpoint, directive: str, pid: int = 0) -> str:
+    who = f"process {pid}" if pid else "another process"
+    other = "path" if endpoint.scheme == "unix" else "port"
+    return (
+        f"Cannot listen at {endpoint}: {who} listens there already; "
+        f"stop it, or choose another {other} in `{directive}`"
+    )
 
 
-def _why(error: OSError) -> str:
+def _refusal(endpoint: Endpoint, directive: str, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
-        return "another process listens there already; stop it, or choose another port in `listen`"
+        return ListenError(_taken(endpoint, directive))
+    why = error.strerror or str(error)
     if error.errno == errno.EACCES:
-        return (
-            "not permitted; ports below 1024 and foreign folders need more rights, choose another in `listen`"
+        why = (
+            "not permitted; ports below 1024 and foreign folders need more rights, "
+            f"choose another in `{directive}`"
         )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "this machine does not have that address; name one that it has in `listen`"
-    return error.strerror or str(error)
+    elif error.errno == errno.EADDRNOTAVAIL:
+        why = f"this machine does not have that address; name one that it has in `{directive}`"
+    elif error.errno == errno.ENOENT and endpoint.path is not None:
+        why = f"the folder {endpoint.path.parent} does not exist; make it, or choose another in `{directive}`"
+    return ListenError(f"Cannot listen at {endpoint}: {why}")

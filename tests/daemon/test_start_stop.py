@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import socket
 from collections.abc import Mapping
@@ -122,6 +124,55 @@ def test_one_endpoint_in_use_leaves_none_behind(tmp_path: Path) -> None:
         run = run_program("start", "--config", file, cwd=tmp_path)
     assert run.returncode == 1, run.stdout + run.stderr
     assert not path.exists()
+
+
+def test_the_control_socket_of_another_server_is_left_alone(
+    start_daemon: StartDaemon, tmp_path: Path
+) -> None:
+    control = tmp_path / "control.sock"
+    daemon = start_daemon({"control": str(control)}, {})
+    file = write_project(tmp_path / "other", {"control": str(control), "workers": 2}, {})
+    run = run_program("start", "--config", file, cwd=tmp_path)
+    assert run.returncode == 1
+    assert f"unix:{control}: process {daemon.pid} listens there already" in run.stderr
+    assert "choose another path in `control`" in run.stderr
+    checked = run_program("check", "--config", file, cwd=tmp_path)
+    assert checked.returncode == 0, "true of this moment, not of the file"
+    assert f"answered by process {daemon.pid}, which serves {daemon.config}" in checked.stderr
+    assert "write another path in `control`; more processes of one server are `workers`" in checked.stderr
+    found = json.loads(run_program("check", "--json", "--config", file, cwd=tmp_path).stdout)
+    assert (found["ok"], len(found["taken"])) == (True, 1)
+    # Its own server is no other.
+    own = run_program("check", "--config", daemon.config, cwd=tmp_path)
+    assert (own.returncode, own.stderr) == (0, "")
+    assert daemon.stop() == 0
+    free = run_program("check", "--config", file, cwd=tmp_path)
+    assert (free.returncode, free.stderr) == (0, "")
+
+
+def test_check_names_what_could_not_be_listened_at(tmp_path: Path) -> None:
+    path = tmp_path / "taken.sock"
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        listen = [endpoint, f"unix:{path}", f"unix:{tmp_path}/free.sock", "http://127.0.0.1:0"]
+        file = write_project(tmp_path, {"listen": listen}, {})
+        checked = run_program("check", "--config", file, cwd=tmp_path)
+        assert checked.returncode == 0
+        assert [line.partition(";")[0] for line in checked.stderr.splitlines()] == [
+            f"At this moment: Cannot listen at {endpoint}: another process listens there already",
+            f"At this moment: Cannot listen at unix:{path}: process {os.getpid()} listens there already",
+        ]
+    assert not (tmp_path / "free.sock").exists(), "looking leaves nothing"
+    assert path.exists(), "and takes nothing away"
+
+
+def test_an_endpoint_in_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    file = write_project(tmp_path, {"listen": [f"unix:{tmp_path}/none/web.sock"]}, {})
+    run = run_program("start", "--config", file, cwd=tmp_path)
+    assert run.returncode == 1
+    assert f"the folder {tmp_path}/none does not exist; make it, or choose another" in run.stderr
 
 
 # What it starts with
