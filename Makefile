@@ -200,6 +200,8 @@ programs: $(VENV)/.test-installed compiler
 	@$(BIN)/playwright --version >/dev/null 2>&1 || $(DEBIAN) libatomic1 'is a library of playwright, which drives chromium'
 	@command -v curl >/dev/null || $(DEBIAN) curl 'is one of the clients of the tests'
 	@command -v wget >/dev/null || $(DEBIAN) wget 'is one of the clients of the tests'
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || command -v redis-check-rdb >/dev/null || \
+		$(DEBIAN) redis-tools 'holds a Redis server, without a service: it carries topics'
 	@command -v systemd-analyze >/dev/null || $(DEBIAN) systemd 'judges the service files'
 
 .PHONY: long-programs

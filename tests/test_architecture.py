@@ -13,7 +13,19 @@ from tests.support import REPOSITORY
 PACKAGE = REPOSITORY / "ioto_server"
 
 # From the top of the house down: a room imports only rooms below it.
-ROOMS = ("cli", "daemon", "testing", "server", "plugins", "session", "client", "http", "websocket", "config")
+ROOMS = (
+    "cli",
+    "daemon",
+    "testing",
+    "broker",
+    "server",
+    "plugins",
+    "session",
+    "client",
+    "http",
+    "websocket",
+    "config",
+)
 ALONE = ("websocket", "config")
 SANS_IO = ("client", "websocket", "config")
 

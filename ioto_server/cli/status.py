@@ -69,7 +69,10 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
     workers = answer.pop("workers", [])
     width = max(map(len, answer))
     for name, value in answer.items():
-        shown = " ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{part.replace('_', ' ')} {told}" for part, told in value.items())
+        else:
+            shown = " ".join(map(str, value)) if isinstance(value, list) else value
         click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
     if workers:
         click.echo()

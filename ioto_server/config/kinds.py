@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from ioto_server.config import readers, readers_http, values
+from ioto_server.config import broker, readers, readers_http, values
 from ioto_server.config.endpoint import ENDPOINT_ALLOWED, Endpoint
 from ioto_server.config.grammar import Grammar, Place
 from ioto_server.config.nearest import nearest
@@ -176,7 +176,7 @@ Address = Annotated[
     ),
 ]
 Broker = Annotated[
-    str | None, _optional(_grammar("a URL such as 'redis://localhost:6379'", readers_http.broker))
+    broker.Broker | None, _optional(_grammar("a URL such as 'redis://localhost:6379'", readers_http.broker))
 ]
 
 Match = Annotated[

@@ -7,6 +7,7 @@ import math
 import re
 from urllib.parse import unquote
 
+from ioto_server.config.broker import Broker, parse_broker
 from ioto_server.config.grammar import Place
 from ioto_server.config.nearest import nearest
 from ioto_server.config.readers import text_of
@@ -207,9 +208,6 @@ def show_address(value: ipaddress.IPv4Network | ipaddress.IPv6Network | str) -> 
     return str(value.network_address)
 
 
-def broker(value: object, place: Place) -> str:
-    """The URL of a messaging server, or a 'library:' reference."""
-    text = text_of(value, "a URL")
-    if not re.match(r"[a-z][a-z0-9+.-]*:.", text):
-        raise WrongValue("is not a URL")
-    return text
+def broker(value: object, place: Place) -> Broker:
+    """The URL of a messaging server."""
+    return value if isinstance(value, Broker) else parse_broker(text_of(value, "a URL"))

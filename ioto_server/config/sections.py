@@ -177,7 +177,7 @@ class Topics(Section):
 
     broker: kinds.Broker = directive(
         None,
-        "URL of the server that carries topics between workers and machines.\n"
+        "URL of the Redis or Valkey server that carries topics between workers and machines.\n"
         "Not set: topics stay in the process, which takes workers: 1.",
         live=False,
     )

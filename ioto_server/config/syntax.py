@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from ioto_server.config.broker import without_password
+
 # An open bracket: its offset and its line.
 Bracket = tuple[int, int]
 
@@ -51,8 +53,8 @@ def quoted(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """Cut a text to what fits into a message, on one line."""
-    line = " ".join(text[: 2 * _LONGEST].split())
+    """Cut a text to what fits into a message, on one line, without the password of a URL in it."""
+    line = " ".join(without_password(text[:2000]).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 

@@ -66,6 +66,8 @@ class Crew:
             # Loaded before there is a worker, so that all have the same version of it.
             import_module(".metrics", __package__)
             self._sums = Sums()
+        if config.topics.broker is not None:
+            import_module("ioto_server.broker")
         self._tls_watch: TlsWatch | None = None
         self._left = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,6 +172,7 @@ class Crew:
             "held_bytes": total("held_bytes"),
             "log_level": logs.level(),
             "codec": BUILD,
+            **_brokers([answer["broker"] for answer in answers.values() if "broker" in answer]),
             "workers": [self._describe(place, by_place.get(place), answers) for place in self._staff.places],
         }
 
@@ -181,7 +184,8 @@ class Crew:
             return {**found, "state": "stuck" if hand.serves else "starting", "pid": hand.pid}
         told = answers[hand]
         names = ("pid", "uptime_seconds", "connections", "websockets", "held_bytes")
-        return {**found, "state": "serving", **{name: told[name] for name in names}}
+        found |= {"state": "serving", **{name: told[name] for name in names}}
+        return {**found, "broker": told["broker"]["state"]} if "broker" in told else found
 
     def reopen_log(self) -> None:
         """Go on in a new log file where the old one was renamed."""
@@ -344,6 +348,15 @@ class Crew:
             await self._staff.all("abort", hands)
             self._close([endpoint for endpoint in config.listen if endpoint not in self.config.listen])
             self._staff.turn.release()
+
+
+def _brokers(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the workers say of their broker: up when it is up for each, since the latest; sums."""
+    if not reports:
+        return {}
+    sums = ("published", "received", "waiting_bytes", "dropped", "refused")
+    worst = max(reports, key=lambda report: (report["state"] == "down", report["since"]))
+    return {"broker": {**worst, **{name: sum(report[name] for report in reports) for name in sums}}}
 
 
 async def _in_time(hand: Hand, command: str, arguments: Mapping[str, Any]) -> Message | None:

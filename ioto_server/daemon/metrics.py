@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -36,11 +36,12 @@ _QUANTILES: Final = (0.5, 0.9, 0.99, 1.0)
 class Metrics:
     """The counters of one process."""
 
-    def __init__(self, server: Server, roster: Roster) -> None:
-        """Read from `server` at each scrape."""
+    def __init__(self, server: Server, roster: Roster, broker: Callable[[], dict[str, Any] | None]) -> None:
+        """Read from `server`, and what `broker` reports of a broker, at each scrape."""
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Live(self, server, roster))
+        registry.register(_Broker(broker))
         self.ended = {"messages_in": 0, "messages_out": 0, "bytes_in": 0, "bytes_out": 0, "dropped": 0}
         self._requests = Counter("ioto_requests", "HTTP requests answered", ["status"], registry=registry)
         self._request_time = Histogram(
@@ -192,6 +193,29 @@ class _Live(Collector):
         if validity is not None:
             left = (validity[1] - datetime.now(UTC)).total_seconds() / 86400
             yield _gauge("ioto_tls_days_left", "Days until the certificate expires", left)
+
+
+class _Broker(Collector):
+    """What is read off the carrier of topics; nothing where there is none."""
+
+    def __init__(self, report: Callable[[], dict[str, Any] | None]) -> None:
+        self._report = report
+
+    def collect(self) -> Iterable[Metric]:
+        found = self._report()
+        if found is None:
+            return
+        yield _gauge("ioto_broker_up", "Whether the broker of topics is in reach", found["state"] == "up")
+        yield _gauge("ioto_broker_waiting_bytes", "What waits for the broker", found["waiting_bytes"])
+        yield _both_ways(
+            "ioto_broker_messages", "Messages by the broker", found["received"], found["published"]
+        )
+        yield CounterMetricFamily(
+            "ioto_broker_dropped_messages", "Messages dropped for a slow broker", found["dropped"]
+        )
+        yield CounterMetricFamily(
+            "ioto_broker_refused_messages", "Messages of the broker not taken", found["refused"]
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

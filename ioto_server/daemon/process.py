@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -22,11 +22,16 @@ from .renewal import Opener, Renewal
 from .status import Status, line
 
 if TYPE_CHECKING:
+    from ioto_server.broker import BrokerCarrier
+
     from .metrics import Metrics
 
 _log = structlog.get_logger("ioto_server")
 
 T = TypeVar("T")
+
+# What a start waits for a broker, and a stop for what is still to be sent to it, in seconds.
+_FOR_BROKER: Final = 2.0
 
 
 class Process:
@@ -47,6 +52,7 @@ class Process:
         self._operations = Operations(server, mark)
         self._renewal = Renewal(server, tls, sockets)
         self._metrics: Metrics | None = None
+        self._carrier: BrokerCarrier | None = None
         self.prepare = self._renewal.prepare
         self.commit = self._renewal.commit
         self.abort = self._renewal.abort
@@ -75,10 +81,25 @@ class Process:
         """Start the plugins. Raises StartError."""
         server = self.server
         descriptors.Watch(asyncio.get_running_loop())
+        await self._start_carrier()
         try:
             await server.plugins.start(server.host)
         except PluginError as error:
+            if self._carrier is not None:
+                await self._carrier.close(_FOR_BROKER)
             raise StartError(unusable(error), error.trace, MISUSED) from error
+
+    async def _start_carrier(self) -> None:
+        """Have topics carried to other processes, where the configuration says by whom."""
+        broker = self.config.topics.broker
+        if broker is None:
+            return
+        # Who has no broker need not load its library.
+        from ioto_server.broker import BrokerCarrier
+
+        self._carrier = carrier = BrokerCarrier(broker, self.server.host)
+        self.server.host.topics.carry(carrier)
+        await carrier.start(_FOR_BROKER)
 
     def warn_of_routes(self) -> None:
         """Log what is doubtful about plugins and routes."""
@@ -96,6 +117,8 @@ class Process:
     async def stop(self, code: int, reason: str) -> None:
         """Close every WebSocket with `code`, let requests finish for `timeouts.drain`, end."""
         await self.server.stop(code, reason)
+        if self._carrier is not None:
+            await self._carrier.close(_FOR_BROKER)
 
     def line(self) -> str:
         """The state in a few words."""
@@ -107,7 +130,8 @@ class Process:
 
     async def report(self) -> dict[str, Any]:
         """The state at this moment, ready for JSON."""
-        return self._status.report()
+        report = self._status.report()
+        return report if self._carrier is None else {**report, "broker": self._carrier.report()}
 
     def reopen_log(self) -> None:
         """Go on in a new log file where the old one was renamed."""
@@ -125,7 +149,7 @@ class Process:
 
         server = self.server
         assert isinstance(server, MeteredServer)
-        self._metrics = server.metrics = Metrics(server, self._operations.roster)
+        self._metrics = server.metrics = Metrics(server, self._operations.roster, self._broker)
         logs.watch(self._metrics.watch)
         self._metrics.measure_lag(asyncio.get_running_loop())
 
@@ -133,6 +157,9 @@ class Process:
         """The metrics in Prometheus' text format."""
         assert self._metrics is not None
         return self._metrics.text()
+
+    def _broker(self) -> dict[str, Any] | None:
+        return None if self._carrier is None else self._carrier.report()
 
     def families(self) -> list[dict[str, Any]]:
         """The metrics, ready for JSON."""

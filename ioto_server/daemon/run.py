@@ -30,11 +30,6 @@ _log = structlog.get_logger("ioto_server")
 # Never silently ignored: what the file asks for and this version does not do is said (SPEC 2).
 _NOT_YET: Final[tuple[tuple[Callable[[Config], bool], str], ...]] = (
     (
-        lambda config: config.topics.broker is not None,
-        "topics.broker: brokers are not supported yet, so topics stay in this process\n"
-        "  -> take topics.broker out",
-    ),
-    (
         lambda config: bool(config.log.show),
         "log.show: headers and bodies are not logged yet\n  -> take log.show out",
     ),

@@ -17,6 +17,7 @@ Family = dict[str, Any]
 _COMBINED: Final[dict[str, Callable[[float, float], float]]] = {
     "ioto_actions": max,
     "ioto_backlog_largest_bytes": max,
+    "ioto_broker_up": min,
     "ioto_ping_latency_seconds": max,
     "ioto_tls_days_left": min,
     "process_max_fds": min,

@@ -107,8 +107,8 @@ class Core:
         """Raise RuntimeError where a topic would silently reach one worker of several."""
         if self._divided and self.topics.carrier is None:
             raise RuntimeError(
-                f"Topics reach one process only, and workers is {self.config.workers!r}: set workers: 1; "
-                "topics.broker, which is to carry them further, is not supported yet"
+                f"Topics reach one process only, and workers is {self.config.workers!r}: set topics.broker, "
+                "which carries them to all, or workers: 1"
             )
 
     # ---- tasks ----------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ def test_websockets() -> None:
     assert sockets.compress == Compress(level=3, threshold=1024)
     assert sockets.origins == ("example.com", "https://*.example.com", "localhost:*")
     assert config.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"), "unix")
-    assert (config.workers, config.topics.broker) == ("auto", "redis://localhost")
+    assert (config.workers, str(config.topics.broker)) == ("auto", "redis://localhost")
     assert config.listen[1].path == FOLDER / "run/web.sock"
     assert config.metrics is not None
     assert (str(config.metrics.listen), config.metrics.path) == ("http://localhost:9100", "/metrics")
