@@ -65,7 +65,8 @@ class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ig
 
     def info(self, event: str, *args: Any, **fields: Any) -> None:
         """What structlog does, without its layers: every connection and request has lines of this level."""
-        line: Any = {**self._context, **fields, "event": event % args if args else event}
+        line: Any = {**self._context, **fields} if self._context else fields
+        line["event"] = event % args if args else event
         try:
             for processor in self._processors:
                 line = processor(self._logger, "info", line)

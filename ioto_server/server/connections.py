@@ -26,6 +26,8 @@ class Connections:
     that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
     """
 
+    __slots__ = ("_addresses", "_admitted", "_empty", "_refused", "_websockets", "limits")
+
     def __init__(self, limits: Limits, websockets: Collection[Conversation]) -> None:
         """`limits` may be replaced by others later; `websockets` are those of the host that are open."""
         self.limits = limits

@@ -259,8 +259,9 @@ class HttpConnection(HttpLife):
     def local(self) -> str:
         """The address that the client has connected to."""
         if self._local is None:
-            # One text for all who have connected to the same address.
-            self._local = intern(peer_of(local_name(self._transport)).address)
+            name = local_name(self._transport)
+            # One text for all who have connected to the same address; a unix socket has none.
+            self._local = intern(name[0]) if isinstance(name, tuple) else ""
         return self._local
 
     def peer_name(self, request: Request) -> str:

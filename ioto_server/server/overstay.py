@@ -11,6 +11,8 @@ import structlog
 if TYPE_CHECKING:
     from ioto_server.session import Action
 
+    from .wheel import Wheel
+
 _log = structlog.get_logger("ioto_server.action")
 
 
@@ -53,3 +55,30 @@ class Overstay:
             hint="return when web.wait() does or Closed is raised",
         )
         return self.until
+
+
+class Outlived:
+    """Tasks of actions whose connection has gone: most end at once, so they are looked at a tick later."""
+
+    __slots__ = ("_tasks", "_wheel", "slot")
+
+    def __init__(self, wheel: Wheel) -> None:
+        """Look at them when `wheel` turns."""
+        self.slot = -1
+        self._wheel = wheel
+        self._tasks: list[tuple[asyncio.Task[Any], Action, float, float]] = []
+
+    def add(self, task: asyncio.Task[Any], action: Action, grace: float) -> None:
+        """The connection of `task` is gone: it gets `grace` seconds to end."""
+        self._tasks.append((task, action, self._wheel.now, grace))
+        if self.slot < 0:
+            self._wheel.schedule(self, self._wheel.now)
+
+    def expire(self, now: float) -> float:
+        """A tick has passed: those that still run are watched."""
+        tasks, self._tasks = self._tasks, []
+        for task, action, since, grace in tasks:
+            if not task.done():
+                overstay = Overstay(task, action, since, grace)
+                self._wheel.schedule(overstay, overstay.until)
+        return inf

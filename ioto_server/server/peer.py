@@ -55,7 +55,9 @@ def _ask(
     transport: asyncio.BaseTransport, method: Callable[[socket.socket], object], known_as: str
 ) -> object:
     """Ask the kernel, not the transport: uvloop's keeps each answer for as long as the connection lives."""
-    kept = None if is_plain(transport) else transport.get_extra_info("socket")
+    if is_plain(transport):
+        return transport.get_extra_info(known_as)
+    kept = transport.get_extra_info("socket")
     if kept is None:
         return transport.get_extra_info(known_as)
     try:

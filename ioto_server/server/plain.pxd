@@ -29,9 +29,14 @@ cdef class Plain:
     cdef uint32_t serials
     cdef Py_ssize_t count
     cdef list known
+    # Events are being served; and who was lost meanwhile, each with what for.
+    cdef bint turning
+    cdef list lost
 
     cdef add(self, Watched one)
     cdef remove(self, Watched one)
+    cdef tell_lost(self)
 
 
 cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1
+cpdef bint is_lost(transport)

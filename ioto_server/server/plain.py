@@ -74,3 +74,8 @@ def write_parts(transport: asyncio.Transport, parts: list[bytes], size: int) -> 
 def is_plain(_transport: asyncio.BaseTransport) -> bool:
     """Whether a transport is one of this module's own making."""
     return False
+
+
+def is_lost(_transport: asyncio.BaseTransport) -> bool:
+    """Whether a transport of this module's own making is about to say that its connection is lost."""
+    return False

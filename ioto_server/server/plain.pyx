@@ -184,6 +184,8 @@ cdef class Plain:
         self.serials = 0
         self.count = 0
         self.known = []
+        self.turning = False
+        self.lost = []
 
     def __dealloc__(self):
         if self.descriptor >= 0:
@@ -222,14 +224,40 @@ cdef class Plain:
         cdef int i
         cdef Py_ssize_t fd
         cdef Watched one
-        for i in range(count):
-            fd = <uint32_t> events[i].data.u64
-            if fd >= len(self.known):
-                continue
-            one = <Watched> self.known[fd]
-            # In this batch it may have been closed, and another may have got its number.
-            if one is not None and one.serial == <uint32_t> (events[i].data.u64 >> 32):
-                one.ready(events[i].events)
+        self.turning = True
+        try:
+            for i in range(count):
+                fd = <uint32_t> events[i].data.u64
+                if fd >= len(self.known):
+                    continue
+                one = <Watched> self.known[fd]
+                # In this batch it may have been closed, and another may have got its number.
+                if one is not None and one.serial == <uint32_t> (events[i].data.u64 >> 32):
+                    one.ready(events[i].events)
+        finally:
+            self.turning = False
+            if self.lost:
+                self.tell_lost()
+
+    cdef tell_lost(self):
+        """Tell the protocols of what was lost in this turn: now none of them is in the midst of anything."""
+        cdef list lost = self.lost
+        cdef Py_ssize_t told = 0
+        cdef Stream stream
+        self.lost = []
+        try:
+            while told < len(lost):
+                stream, error = lost[told]
+                told += 1
+                try:
+                    stream.tell(error)
+                except (KeyboardInterrupt, SystemExit):
+                    raise
+                except BaseException as failure:
+                    stream.report("protocol.connection_lost() failed", failure)
+        finally:
+            for stream, error in lost[told:]:
+                self.loop.call_soon(stream.tell, error)
 
 
 cdef class Acceptor(Watched):
@@ -686,9 +714,13 @@ cdef class Stream(Watched):
         self.look()
 
     cdef lose(self, error):
-        """The protocol is told in the next turn: never in the midst of what it does now."""
-        if not self.lost:
-            self.lost = True
+        """The protocol is told when everybody has had its turn: never in the midst of what it does now."""
+        if self.lost:
+            return
+        self.lost = True
+        if self.plain.turning:
+            self.plain.lost.append((self, error))
+        else:
             self.plain.loop.call_soon(self.tell, error)
 
     def tell(self, error):
@@ -729,3 +761,7 @@ cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1:
 
 def is_plain(transport):
     return type(transport) is Stream
+
+
+cpdef bint is_lost(transport):
+    return type(transport) is Stream and (<Stream> transport).lost

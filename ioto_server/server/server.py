@@ -29,7 +29,7 @@ from .http_connection import HttpConnection
 from .leftover import Leftover
 from .listening import Listening
 from .openings import Opening, Openings
-from .overstay import Overstay
+from .overstay import Outlived
 from .peer import Peer, forwarded
 from .settings import READ_BUFFER
 from .uploads import METHODS, FileReceiver
@@ -76,6 +76,7 @@ class Server:
         keep_freed()
         self._heap = Heap(self.host.memory)
         self._leftover = Leftover(self.host)
+        self._outlived = Outlived(self.wheel)
 
     # ---- life -----------------------------------------------------------------------------------------
 
@@ -170,8 +171,7 @@ class Server:
     def outlived(self, task: asyncio.Task[Any] | None, action: Action | None) -> None:
         """A connection is gone: its action has `timeouts.close` to notice."""
         if task is not None and action is not None and not task.done():
-            overstay = Overstay(task, action, self.wheel.now, self.config.timeouts.close)
-            self.wheel.schedule(overstay, overstay.until)
+            self._outlived.add(task, action, self.config.timeouts.close)
 
     def _tick(self) -> None:
         self._ticking = None

@@ -2,7 +2,7 @@
 
 from ioto_server.session.websocket cimport WebSocket
 
-from .plain cimport Taker, write_parts
+from .plain cimport Taker, is_lost, write_parts
 
 
 cdef class WebSocketConnection(Taker):

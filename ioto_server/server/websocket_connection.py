@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ioto_server.session.websocket import WebSocket
 
-from .plain import Taker, write_parts
+from .plain import Taker, is_lost, write_parts
 
 if TYPE_CHECKING:
     from ioto_server.session import Action
@@ -131,8 +131,8 @@ class WebSocketConnection(Taker):
             self._transport.close()
 
     def touch(self) -> None:
-        """The next deadline has changed."""
-        if not self._rest:
+        """The next deadline has changed. One who is about to go needs none."""
+        if not self._rest and not is_lost(self._transport):
             self._server.wheel.schedule(self, self._websocket.next_at())
 
     def abort(self) -> None:

@@ -46,6 +46,7 @@ class Cause(Enum):
     def __init__(self, words: str, by: By, error: bool) -> None:
         self.words = words
         self.by = by
+        self.who = by.value
         self.error = error
 
 
@@ -57,6 +58,9 @@ class Handshake(Enum):
     CUT_OFF = "cut off by the end of the connection"
     FORGONE = "not waited for after the failure"
     NONE = "no Close at all"
+
+    def __init__(self, words: str) -> None:
+        self.words = words
 
 
 class Ending(NamedTuple):
@@ -94,7 +98,7 @@ class Ending(NamedTuple):
         words = self.cause.words
         if self.cause.error:
             return f"{words}: {self.reason}" if self.reason else words
-        return f"{words}; closing handshake {self.handshake.value}"
+        return f"{words}; closing handshake {self.handshake.words}"
 
 
 # What the codec found wrong, by the code it asks for (RFC 6455, 7.4.1).

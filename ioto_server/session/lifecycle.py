@@ -133,7 +133,8 @@ class Lifecycle(Delivery):
         self._codec = self._host.spent_codec
         self._host.websockets.discard(self)
         # Not counted again: a transport that is lost goes on saying what it had not sent.
-        self._host.memory.hold(self, 0)
+        if self.held:
+            self._host.memory.hold(self, 0)
 
     def relieve(self) -> None:
         """This is the largest holder while `limits.memory` is exceeded."""
@@ -269,10 +270,10 @@ class Lifecycle(Delivery):
             dropped=self.dropped,
             close=close_text(ending.code),
             reason=ending.reason,
-            by=ending.cause.by.value,
+            by=ending.cause.who,
             cause=ending.cause.words,
             clean=ending.clean,
-            handshake=ending.handshake.value,
+            handshake=ending.handshake.words,
         )
 
     # ---- memory ---------------------------------------------------------------------------------------

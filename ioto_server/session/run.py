@@ -26,10 +26,12 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
     finally:
         if monotonic() - begun > HOLDS_THE_LOOP:
             held_the_loop(web.action.function, monotonic() - begun)
-    if not isawaitable(result):
-        web.returned()
-        return None
-    coroutine = Contained(result if iscoroutine(result) else _wait_for(result), web.action.function)
+    if not iscoroutine(result):
+        if not isawaitable(result):
+            web.returned()
+            return None
+        result = _wait_for(result)
+    coroutine = Contained(result, web.action.function)
     return web.host.core.start_action(coroutine, web.action.prefix, web.task_done)
 
 

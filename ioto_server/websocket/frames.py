@@ -179,6 +179,11 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, compressed: bool = F
     return header(opcode | (0x80 if fin else 0) | (0x40 if compressed else 0), len(payload)) + payload
 
 
+# Most Closes: a registered code without a reason.
+_ALONE = {code: code.to_bytes(2, "big") for code in CLOSE_CODES}
+_CODES_ALONE = {payload: code for code, payload in _ALONE.items()}
+
+
 def close_payload(code: int | None, reason: str = "") -> bytes:
     """Return the payload of a Close frame (RFC 6455, 5.5.1); ``None`` for one without a code.
 
@@ -189,6 +194,8 @@ def close_payload(code: int | None, reason: str = "") -> bytes:
         if reason:
             raise ValueError("Close has a reason but no code: give a code such as 1000 (RFC 6455 5.5.1)")
         return b""
+    if not reason and code in _ALONE:
+        return _ALONE[code]
     if not may_be_sent(code):
         raise ValueError(
             f"Close code {code} may not be sent: use 1000-1003, 1007-1014 or 3000-4999 (RFC 6455 7.4)"
@@ -205,6 +212,8 @@ def parse_close(payload: bytes, complete: bool = True) -> tuple[int, str]:
     With ``complete`` false the payload is what has arrived of it: it is checked as far as it goes. Raises
     :class:`ProtocolError`.
     """
+    if complete and payload in _CODES_ALONE:
+        return _CODES_ALONE[payload], ""
     if len(payload) < 2:
         if complete and payload:
             # "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer" (5.5.1)
@@ -213,8 +222,6 @@ def parse_close(payload: bytes, complete: bool = True) -> tuple[int, str]:
     code = int.from_bytes(payload[:2], "big")
     if not may_be_sent(code):
         raise ProtocolError(1002, f"Close code {code} may not be sent (RFC 6455 7.4)")
-    if len(payload) == 2:
-        return code, ""
     try:
         return code, decoded(payload[2:], complete)[0]
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from hashlib import sha1
 from os import urandom
@@ -55,7 +56,8 @@ class HandshakeError(Exception):
 
 def accept_key(key: str) -> str:
     """Return the ``Sec-WebSocket-Accept`` that answers a key (RFC 6455, 4.2.2, 5.4)."""
-    return b64encode(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()).decode("ascii")
+    digest = sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def elements(values: Sequence[str]) -> list[str]:

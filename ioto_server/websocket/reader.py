@@ -16,6 +16,9 @@ NO_FRAME = -1
 #: The longest header: two bytes, eight of length, four of masking key.
 MAX_HEADER = 14
 
+#: The masking key before the first frame.
+NO_KEY = read_key(bytearray(4), 0)
+
 #: The buffer when none is lent.
 EMPTY = bytearray()
 
@@ -62,7 +65,7 @@ class FrameReader:
         self._head = EMPTY
         self._first = 0
         self._left = NO_FRAME
-        self._key = read_key(bytearray(4), 0)
+        self._key = NO_KEY
         # The message being read: opcode (0: none), bytes (inflated ones) and frames so far, compressed or
         # not.
         self._opcode = 0

@@ -36,6 +36,7 @@ CLOSE = Received.CLOSE
 FAILED = Received.FAILED
 TEXT = Opcode.TEXT
 BINARY = Opcode.BINARY
+NO_STATUS = int(CloseCode.NO_STATUS)
 
 #: Bytes that are inflated in one go: what a message may be over its limit, in memory, for a moment.
 INFLATE_STEP = 64 * 1024
@@ -92,7 +93,7 @@ class Receiver(FrameReader):
         self.opcode = TEXT
         self.data: Any = b""
         self.data_length = 0
-        self.close_code = int(CloseCode.NO_STATUS)
+        self.close_code = NO_STATUS
         self.close_reason = ""
 
     @property

@@ -369,6 +369,33 @@ async def test_a_protocol_that_raises_harms_nobody_else(bench: Bench) -> None:
 
 
 @on_uvloop
+async def test_one_that_raises_at_its_end_keeps_nobody_from_hearing_of_theirs(bench: Bench) -> None:
+    both = [await bench.connect() for _ in range(3)]
+    told: list[str] = []
+
+    def fail(_error: Exception | None) -> None:
+        told.append("failed")
+        raise ValueError("connection_lost() broke")
+
+    both[0][1].transport.get_protocol().connection_lost = fail
+    both[0][1].lost.set_result(None)
+
+    def close_all(_data: bytes) -> None:
+        for _, served in both:
+            served.transport.close()
+        assert not any("lost" in served.told for _, served in both), "it is in the midst of something"
+        assert not told
+
+    both[1][1].on_data = close_all
+    await bench.loop.sock_sendall(both[1][0], b"x")
+    for _, served in both[1:]:
+        await served.lost
+    await until(lambda: bool(told) and bool(bench.complaints))
+    assert [str(complaint["exception"]) for complaint in bench.complaints] == ["connection_lost() broke"]
+    assert told == ["failed"]
+
+
+@on_uvloop
 async def test_closing_within_a_callback_ends_the_reading(bench: Bench) -> None:
     client, served = await bench.connect()
 
