@@ -55,8 +55,11 @@ async def test_events_come_as_they_are_written() -> None:
 
 @in_loop
 async def test_a_stream_has_no_request_timeout_but_one_that_was_set() -> None:
+    servers = []
     for timeouts, alive in (({}, True), ({"request": 100}, False)):
         server = make_server({"/once": once}, timeouts={"inactivity": "never", **timeouts})
+        # One that is let go of takes the task of its action along, wherever that waits.
+        servers.append(server)
         client = Client(server)
         client.get("/once")
         await pass_time(server, 400)
