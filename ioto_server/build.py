@@ -27,6 +27,7 @@ COMPILED = (
     "websocket/protocol",
     "session/quick",
     "session/inbox",
+    "session/publication",
     "session/keepalive",
     "session/outbox",
     "session/turn",

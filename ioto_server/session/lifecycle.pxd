@@ -9,6 +9,7 @@ from ioto_server.websocket.protocol cimport Protocol
 from .delivery cimport Delivery
 from .keepalive cimport KeepAlive
 from .outbox cimport Outbox
+from .publication cimport Publication
 
 
 cdef int OPEN
@@ -63,4 +64,4 @@ cdef class Lifecycle(Delivery):
     @cython.locals(outbox=Outbox, read=Py_ssize_t)
     cdef Py_ssize_t _buffered(self) except -1
     cdef _queued(self, Py_ssize_t size)
-    cpdef deliver(self, publication)
+    cpdef deliver(self, Publication publication)

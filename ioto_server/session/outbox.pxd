@@ -15,6 +15,7 @@ cdef class Outbox:
     cdef Py_ssize_t _loose
     cdef Py_ssize_t _taken
     cdef public bint corked
+    cdef readonly bint mid_message
     cdef public bint writable
     cdef public list parts
     cdef public Py_ssize_t deferred_size

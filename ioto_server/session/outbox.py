@@ -73,6 +73,7 @@ class Outbox:
         "corked",
         "deferred_size",
         "handed",
+        "mid_message",
         "parts",
         "queued",
         "writable",
@@ -84,6 +85,8 @@ class Outbox:
         self._waiters: list[asyncio.Future[None]] | None = None
         self._deferred: list[list[bytes]] | None = None
         self._taken = 0
+        # Whether a message sent in blocks is unfinished: no other may come between (RFC 6455, 5.4).
+        self.mid_message = False
         self.corked = False
         # Whether everything handed over has left: the link says so, and says when it no longer holds.
         self.writable = True
@@ -155,18 +158,15 @@ class Outbox:
         self.parts = []
         self._loose = 0
         self.queued = 0
+        self.mid_message = False
         self._deferred = None
         self.deferred_size = 0
 
     # ---- messages in blocks ---------------------------------------------------------------------------
 
-    @property
-    def mid_message(self) -> bool:
-        """Whether a message sent in blocks is unfinished: no other may come between (RFC 6455, 5.4)."""
-        return self._deferred is not None
-
     def begin_blocks(self) -> None:
         """A block was appended, and its message goes on."""
+        self.mid_message = True
         if self._deferred is None:
             self._deferred = []
 
@@ -178,6 +178,7 @@ class Outbox:
 
     def end_blocks(self) -> list[list[bytes]]:
         """The message in blocks is complete; returns the messages that waited for it."""
+        self.mid_message = False
         deferred, self._deferred = self._deferred, None
         self.deferred_size = 0
         return deferred or []

@@ -10,6 +10,9 @@ from ioto_server.websocket import Deflate, Opcode, Protocol
 if TYPE_CHECKING:
     from ioto_server.config import Limits
 
+# Bytes that one takes in memory beside its message and the frames made of that.
+_OVERHEAD: Final = 512
+
 
 class Publication:
     """A message on its way to a topic's subscribers.
@@ -18,10 +21,7 @@ class Publication:
     compressed with an empty window so that it means the same to all of them.
     """
 
-    __slots__ = ("_encodings", "_limits", "_opcode", "_payload")
-
-    # Bytes that one takes in memory beside its message and the frames made of that.
-    _OVERHEAD: Final = 512
+    __slots__ = ("_encodings", "_limits", "_opcode", "_payload", "plain", "plain_size")
 
     def __init__(self, message: str | bytes, limits: Limits) -> None:
         """Encode `message` for connections without compression.
@@ -32,7 +32,9 @@ class Publication:
         self._payload = message.encode() if isinstance(message, str) else bytes(message)
         self._limits = limits
         self._encodings: dict[int, list[bytes]] = {}
-        self.frames(None)
+        # The frames for connections without compression, and how many bytes those are.
+        self.plain = self.frames(None)
+        self.plain_size = sum(map(len, self.plain))
 
     @property
     def message(self) -> str | bytes:
@@ -42,7 +44,7 @@ class Publication:
     @property
     def size(self) -> int:
         """About how many bytes of memory one takes that is kept: the message, its frames, compressed ones."""
-        return self._OVERHEAD + 3 * len(self._payload)
+        return _OVERHEAD + 3 * len(self._payload)
 
     def frames(self, deflate: Deflate | None) -> list[bytes]:
         """The finished frames for a connection that has agreed on this; not to be changed."""

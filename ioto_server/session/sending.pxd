@@ -4,6 +4,7 @@ import cython
 
 from .lifecycle cimport Lifecycle
 from .outbox cimport Outbox
+from .publication cimport Publication
 
 
 cdef int OPEN
@@ -17,6 +18,8 @@ cdef class Sending(Lifecycle):
     cdef _send(self, int opcode, payload)
     @cython.locals(outbox=Outbox, handed=Py_ssize_t)
     cdef _queued_or_wait(self, Py_ssize_t size)
+    @cython.locals(outbox=Outbox)
+    cpdef deliver(self, Publication publication)
     @cython.locals(outbox=Outbox)
     cpdef uncork(self)
     cdef bint _is_too_slow(self) except -1

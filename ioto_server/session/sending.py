@@ -53,7 +53,13 @@ class Sending(Lifecycle):
         if self.phase != OPEN or ((not outbox.writable or outbox.mid_message) and self._is_too_slow()):
             return
         self.messages_out += 1
-        frames = publication.frames(self._codec.deflate)
+        deflate = self._codec.deflate
+        if deflate is None and not outbox.mid_message:
+            # The codec has no say in it: open, between two messages, and nothing to compress.
+            outbox.parts += publication.plain
+            self._queued(publication.plain_size)
+            return
+        frames = publication.frames(deflate)
         if outbox.mid_message:
             outbox.defer(frames)
             self._recount()
