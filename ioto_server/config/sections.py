@@ -203,7 +203,7 @@ class Log(Section):
     )
     show: kinds.LogShow = directive(
         "",
-        "Log request headers (H) and bodies (B), response headers (h) and bodies (b).\n"
+        "Log request headers (H) and bodies (B), response headers (h) and bodies (b), 1024 bytes of each.\n"
         "They may hold secrets: for finding faults only.",
     )
 

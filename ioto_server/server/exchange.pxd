@@ -24,6 +24,7 @@ cdef class Exchange:
     cdef readonly HttpRequest request
     cdef public bint streaming
     cdef public object task
+    cdef public object trace
 
     cpdef push(self, bytes data)
     cpdef end_of_body(self)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ioto_server.session import Action
 
     from .http_connection import HttpConnection
+    from .trace import Trace
 
 _log = structlog.get_logger("ioto_server.http")
 
@@ -58,6 +59,7 @@ class Exchange:
         "request",
         "streaming",
         "task",
+        "trace",
     )
 
     def __init__(self, connection: HttpConnection, request: Request, keep_alive: bool) -> None:
@@ -72,6 +74,8 @@ class Exchange:
         self.done = False
         self.task: asyncio.Task[Any] | None = None
         self.action: Action | None = None
+        # Where `log.show` asks for it.
+        self.trace: Trace | None = None
         self._connection = connection
         self._begun = monotonic()
         # Made by the first piece: most requests have no body.
@@ -98,6 +102,8 @@ class Exchange:
 
     def push(self, data: bytes) -> None:
         """A piece of the body has arrived."""
+        if self.trace is not None:
+            self.trace.request_body(data)
         if self._body is None:
             self._body = deque()
         self._body.append(data)
@@ -162,6 +168,8 @@ class Exchange:
             self._left = 0
             self._sent = len(body)
             data += body
+            if self.trace is not None:
+                self.trace.answer_body(body)
         if self._connection.is_too_slow():
             self._cut_off()
             return
@@ -182,6 +190,9 @@ class Exchange:
         if self._connection.is_too_slow():
             self._cut_off()
             return
+        if self.trace is not None:
+            self.trace.answer_head(start + fields + self._connection_line())
+            self.trace.answer_body(body)
         self._connection.send(b"".join((start, fields, self._connection_line(), body)))
         self.end()
 
@@ -213,6 +224,8 @@ class Exchange:
         head = encode_head(status, with_common(self._connection.common_headers, lines))
         self._status = status
         self._left = 0 if bodiless else length
+        if self.trace is not None:
+            self.trace.answer_head(head)
         return head
 
     def write(self, data: bytes) -> Awaitable[None]:
@@ -230,6 +243,8 @@ class Exchange:
                 data = data[: self._left]
                 self._left -= len(data)
             self._sent += len(data)
+            if self.trace is not None:
+                self.trace.answer_body(data)
             self._connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return self._connection.room()
 
@@ -282,6 +297,8 @@ class Exchange:
 
     def _finish(self) -> None:
         self.done = True
+        if self.trace is not None:
+            self.trace.end()
         # Asked first, as the line is not for nothing: it costs as much as a small file.
         log = self._connection.request_log
         if log.is_enabled_for(logging.INFO):
@@ -299,8 +316,10 @@ class Exchange:
             **({"why": self._why} if self._why else {}),
         )
 
-    def switch(self) -> WebSocketConnection:
-        """Leave HTTP: the connection becomes a WebSocket's."""
+    def switch(self, head: bytes) -> WebSocketConnection:
+        """Leave HTTP: the connection becomes a WebSocket's, which sends `head` first."""
         self.done = True
+        if self.trace is not None:
+            self.trace.answer_head(head)
         self._status = 101
         return self._connection.switch(self)

@@ -32,6 +32,7 @@ from .openings import Opening, Openings
 from .overstay import Outlived
 from .peer import Peer, forwarded
 from .settings import READ_BUFFER
+from .trace import Trace
 from .uploads import METHODS, FileReceiver
 from .wheel import TICK, Wheel
 
@@ -188,6 +189,8 @@ class Server:
     def handle(self, connection: HttpConnection, exchange: Exchange) -> None:
         """Send a request where it belongs."""
         request = exchange.request
+        if self.config.log.show:
+            exchange.trace = Trace(self.config.log.show, connection.peer_name(request), request)
         try:
             if request.model is not None:
                 known = self._openings.find(connection, request.model)

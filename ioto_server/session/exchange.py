@@ -54,5 +54,5 @@ class Exchange(Protocol):
     def abandon(self) -> None:
         """The answer cannot be completed: end the connection, so that nobody takes it for whole."""
 
-    def switch(self) -> WebSocketLink:
-        """Leave HTTP: the connection becomes a WebSocket's."""
+    def switch(self, head: bytes) -> WebSocketLink:
+        """Leave HTTP: the connection becomes a WebSocket's, which is to send `head` first."""

@@ -136,7 +136,7 @@ class Web(Answer):
             keepalive.request,
             own,
         )
-        link = exchange.switch()
+        link = exchange.switch(head)
         # Nothing is kept of HTTP but what an author may ask for.
         self._exchange = self._upgrade = self._headers = None
         self._request = pack(request)
