@@ -83,6 +83,13 @@ soak: $(VENV)/.test-installed ## bad weather for FOR=10m: misbehaving clients by
 soak-day: $(VENV)/.test-installed ## a day of visitors and operators in FOR=1h: does anything grow? draws artefacts/soak-day.svg
 	$(BIN)/python -m tests.soak.day --for $(or $(FOR),1h)
 
+.PHONY: scale
+scale: $(VENV)/.test-installed ## workers killed, upgrades, 19,000 and 100,000 connections: half an hour
+	$(BIN)/python -m tests.scale kill
+	$(BIN)/python -m tests.scale upgrade
+	$(BIN)/python -m tests.scale idle
+	$(BIN)/python -m tests.scale idle --workers 8 --count 100000
+
 .PHONY: fuzz
 fuzz: $(VENV)/.test-installed ## feed the codec with what reaches new code, for FOR=10m
 	@$(PIP) install --editable '.[fuzz]'

@@ -1,0 +1,5 @@
+"""`python -m tests.scale`."""
+
+from tests.scale.run import main
+
+main()
