@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # How often the event loop is asked how late it is, in seconds.
 _LAG_EVERY: Final = 0.5
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_RUN_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+# Actions that are told apart; there are as many time series for each as there are buckets.
+_MOST_NAMES: Final = 100
 _LIFE_BUCKETS: Final = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400)
 _QUANTILES: Final = (0.5, 0.9, 0.99, 1.0)
 
@@ -64,6 +67,14 @@ class Metrics:
         self._slow = Counter(
             "ioto_slow_consumers", "Clients closed because they read too slowly", registry=registry
         )
+        self._names: set[str] = set()
+        self._ran = Histogram(
+            "ioto_action_seconds",
+            "Time that actions and callbacks ran without a pause; what takes under a millisecond is left out",
+            ["action"],
+            buckets=_RUN_BUCKETS,
+            registry=registry,
+        )
         self._held = Counter(
             "ioto_callbacks_held_loop", "Callbacks of actions that held the loop too long", registry=registry
         )
@@ -81,7 +92,9 @@ class Metrics:
             "refused": lambda line: self._refused.labels(line["status"]).inc(),
             "websocket open": lambda _line: self._handshakes.labels("accepted").inc(),
             "websocket close": self._close,
-            "callback held the loop": lambda _line: self._held.inc(),
+            "action ran": self._action_ran,
+            "action held the loop": self._action_held,
+            "callback held the loop": self._action_held,
             "action failed": lambda _line: self._failed.inc(),
             "reloaded": lambda _line: self._reloads.labels("done").inc(),
             "reload refused": lambda _line: self._reloads.labels("refused").inc(),
@@ -111,6 +124,18 @@ class Metrics:
     def _request(self, line: EventDict) -> None:
         self._requests.labels(line["status"]).inc()
         self._request_time.observe(line["milliseconds"] / 1000)
+
+    def _action_ran(self, line: EventDict) -> None:
+        name = line.get("action") or line["callback"]
+        # A callable without a name of its own is another one each time.
+        if name not in self._names:
+            name = name if len(self._names) < _MOST_NAMES else "other"
+            self._names.add(name)
+        self._ran.labels(name).observe(line["milliseconds"] / 1000)
+
+    def _action_held(self, line: EventDict) -> None:
+        self._held.inc()
+        self._action_ran(line)
 
     def _close(self, line: EventDict) -> None:
         for name in self.ended:

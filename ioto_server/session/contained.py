@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Coroutine
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
@@ -15,6 +16,8 @@ Result = TypeVar("Result", covariant=True)
 
 # What holds the loop for longer than this, in seconds, is named in a warning (SPEC 6).
 HOLDS_THE_LOOP: Final = 0.1
+# What runs for longer than this, in seconds, is told of at the level debug, which the metrics see.
+NOTED: Final = 0.001
 
 _log = structlog.get_logger("ioto_server.action")
 
@@ -46,8 +49,8 @@ class Contained(Coroutine[Any, Any, Result], Generic[Result]):
             raise ActionExit(f"the action called sys.exit({error.code!r}): return instead") from error
         finally:
             seconds = monotonic() - begun
-            if seconds > HOLDS_THE_LOOP:
-                self._held_the_loop(seconds)
+            if seconds > NOTED:
+                self._took(seconds)
 
     def throw(self, *error: Any) -> Any:
         """Run on with an exception."""
@@ -66,13 +69,23 @@ class Contained(Coroutine[Any, Any, Result], Generic[Result]):
     def __repr__(self) -> str:
         return repr(self.contains)
 
-    def _held_the_loop(self, seconds: float) -> None:
+    def _took(self, seconds: float) -> None:
+        if seconds <= HOLDS_THE_LOOP:
+            ran(self._named if callable(self._named) else self.contains, seconds)
+            return
         frame = authors_frame(self.contains)
         held_the_loop(
             self._named if callable(self._named) else self.contains,
             seconds,
             f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else None,
         )
+
+
+def ran(function: object, seconds: float) -> None:
+    """Tell of a function that has run for a while without a pause, and kept nobody waiting for long."""
+    if _log.is_enabled_for(logging.DEBUG):
+        name, _ = definition(inspect.unwrap(function) if callable(function) else function)
+        _log.debug("action ran", action=name, milliseconds=round(seconds * 1000, 1))
 
 
 def held_the_loop(function: object, seconds: float, until: str | None = None) -> None:

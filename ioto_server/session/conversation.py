@@ -7,7 +7,7 @@ from typing import Final
 
 from ioto_server.websocket import Received
 
-from .contained import HOLDS_THE_LOOP
+from .contained import NOTED
 from .ending import VIOLATIONS, Cause
 from .errors import Closed
 from .events import Event
@@ -115,8 +115,8 @@ class Conversation(Sending):
                     self._hold()
                     self._host.turn.call_next(self.go_on)
                     break
-        if monotonic() - begun > HOLDS_THE_LOOP and callback is not None:
-            self._holds_the_loop(callback, monotonic() - begun)
+        if monotonic() - begun > NOTED and callback is not None:
+            self._took(callback, monotonic() - begun)
 
     def _control(self, kind: Received) -> None:
         codec = self._codec

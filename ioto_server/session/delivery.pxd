@@ -31,7 +31,7 @@ cdef class Delivery:
     @cython.locals(begun=double)
     cdef _call(self, event, data)
     cdef _check_result(self, result)
-    cdef _holds_the_loop(self, callback, double seconds)
+    cdef _took(self, callback, double seconds)
     cdef _consume(self)
     cdef tuple _pop(self, Inbox inbox)
     cdef _wake(self, bint at_once)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from .contained import HOLDS_THE_LOOP, Contained
+from .contained import HOLDS_THE_LOOP, NOTED, Contained, ran
 from .errors import Closed
 from .events import Event
 from .inbox import Inbox
@@ -141,8 +141,8 @@ class Delivery:
             pass
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             self.failed(error)
-        if monotonic() - begun > HOLDS_THE_LOOP:
-            self._holds_the_loop(callback, monotonic() - begun)
+        if monotonic() - begun > NOTED:
+            self._took(callback, monotonic() - begun)
 
     def _check_result(self, result: object) -> None:
         """A plain callback may return anything, what `ws.send` gave it, say, but nobody runs a coroutine."""
@@ -153,7 +153,11 @@ class Delivery:
                 "give on_event() the `async def` function itself"
             )
 
-    def _holds_the_loop(self, callback: Callback, seconds: float) -> None:
+    def _took(self, callback: Callback, seconds: float) -> None:
+        """The callback has run for so long, perhaps for many messages that were read at once."""
+        if seconds <= HOLDS_THE_LOOP:
+            ran(callback, seconds)
+            return
         code = getattr(callback, "__code__", None)
         _log.warning(
             "callback held the loop",

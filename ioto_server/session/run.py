@@ -8,7 +8,7 @@ from inspect import isawaitable, iscoroutine
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from .contained import HOLDS_THE_LOOP, Contained, held_the_loop
+from .contained import HOLDS_THE_LOOP, NOTED, Contained, held_the_loop, ran
 
 if TYPE_CHECKING:
     from .web import Web
@@ -24,8 +24,9 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
         web.returned()
         return None
     finally:
-        if monotonic() - begun > HOLDS_THE_LOOP:
-            held_the_loop(web.action.function, monotonic() - begun)
+        seconds = monotonic() - begun
+        if seconds > NOTED:
+            (held_the_loop if seconds > HOLDS_THE_LOOP else ran)(web.action.function, seconds)
     if not iscoroutine(result):
         if not isawaitable(result):
             web.returned()

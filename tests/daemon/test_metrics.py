@@ -17,6 +17,7 @@ from tests.support.daemon import Daemon, run_program
 from tests.support.raw import PING, TEXT, RawClient, frame
 
 ACTIONS = """\
+import time
 from ioto_server import Event, Web, action
 
 
@@ -30,6 +31,8 @@ def on_event(ws, event, data, arg):
     if event is Event.MESSAGE:
         if data == "raise":
             raise RuntimeError("asked to")
+        if data.startswith("sleep "):
+            time.sleep(int(data[6:]) / 1000)
         if data == "flood":
             for _ in range(100):
                 ws.send(bytes(1_000_000))
@@ -121,7 +124,9 @@ def test_the_dashboard_shows_what_there_is(start_daemon: StartDaemon) -> None:
         for target in panel["targets"]
         for name in re.findall(r"\b(?:ioto|process)_\w+", target["expr"])
     }
-    daemon = start(start_daemon, webSockets={"ping": 0.05})
+    everything = {"workers": 2, "topics": {"broker": "unix:///nowhere/redis.sock"}}
+    daemon = start(start_daemon, webSockets={"ping": 0.05}, **everything)
+    daemon.log("ready")
     base, _, path = daemon.log("metrics")["url"].rpartition("/")
     with RawClient(base) as client:
         text = client.request("GET", f"/{path}").text
@@ -150,6 +155,20 @@ def test_what_goes_wrong_is_counted(start_daemon: StartDaemon) -> None:
     assert value(samples, "ioto_closes_total", code="1008", by="server", cause="peer reads too slowly") == 1
     # Lines below log.level are not written, and counted all the same.
     assert '"websocket close"' not in daemon.output
+
+
+def test_the_time_of_actions_is_measured_from_a_millisecond_on(start_daemon: StartDaemon) -> None:
+    daemon = start(start_daemon)
+    with RawClient(daemon.url) as client:
+        client.upgrade("/talks")
+        for text in (b"quick", b"sleep 5", b"sleep 120"):
+            client.send_frame(TEXT, text)
+            client.read_message()
+        samples = scrape(daemon)
+    assert value(samples, "ioto_action_seconds_count", action="on_event") >= 2
+    assert value(samples, "ioto_action_seconds_bucket", action="on_event", le="0.002") <= 1
+    assert value(samples, "ioto_action_seconds_sum", action="on_event") >= 0.125
+    assert value(samples, "ioto_callbacks_held_loop_total") >= 1
 
 
 def test_reloads_lag_and_the_process_are_there(start_daemon: StartDaemon) -> None:
