@@ -44,4 +44,4 @@ cdef class Delivery:
     cdef _finish(self)
     cpdef failed(self, error)
     cdef _release(self)
-    cdef _recount(self)
+    cdef _emptied(self)

@@ -241,7 +241,7 @@ class Delivery:
         if self._held and inbox.low:
             self._release()
         if not inbox:
-            self._recount()
+            self._emptied()
         return item
 
     def _wake(self, at_once: bool) -> None:
@@ -311,6 +311,6 @@ class Delivery:
         """Go on reading."""
         raise NotImplementedError
 
-    def _recount(self) -> None:
-        """Report to `limits.memory` what is held now."""
+    def _emptied(self) -> None:
+        """The inbox has been emptied: that may be less to report to `limits.memory`."""
         raise NotImplementedError

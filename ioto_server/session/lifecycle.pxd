@@ -63,5 +63,6 @@ cdef class Lifecycle(Delivery):
     cdef _log_end(self, ending)
     @cython.locals(outbox=Outbox, read=Py_ssize_t)
     cdef Py_ssize_t _buffered(self) except -1
+    cdef _recount(self)
     cdef _queued(self, Py_ssize_t size)
     cpdef deliver(self, Publication publication)

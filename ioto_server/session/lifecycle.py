@@ -291,6 +291,10 @@ class Lifecycle(Delivery):
         outbox = self._outbox
         return read + (outbox.queued + outbox.deferred_size if outbox.writable else outbox.backlog())
 
+    def _emptied(self) -> None:
+        if self.held:
+            self._recount()
+
     def _recount(self) -> None:
         held = self._buffered()
         if held != self.held:

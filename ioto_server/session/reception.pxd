@@ -6,6 +6,7 @@ cdef class Reception:
     cdef object _cancelled
     cdef object _context
     cdef object _delivery
+    cdef object _loop
     cdef object _wakeup
     cdef public object _asyncio_future_blocking
 

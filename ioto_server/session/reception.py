@@ -21,7 +21,15 @@ class Reception:
     cost that, and a turn of the loop besides.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_delivery", "_iterates", "_wakeup")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_cancelled",
+        "_context",
+        "_delivery",
+        "_iterates",
+        "_loop",
+        "_wakeup",
+    )
 
     def __init__(self, delivery: Delivery, iterates: bool) -> None:
         """Receive of `delivery`. At the end of it an iterator ends, and else `Closed` is raised."""
@@ -30,6 +38,8 @@ class Reception:
         self._context: Context | None = None
         self._delivery = delivery
         self._iterates = iterates
+        # Asked for once: it costs a system call each time.
+        self._loop = asyncio.get_running_loop()
         # What makes the waiting task go on; None while none waits.
         self._wakeup: Callable[[Reception], object] | None = None
 
@@ -78,7 +88,7 @@ class Reception:
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop of the task."""
-        return asyncio.get_running_loop()
+        return self._loop
 
     def add_done_callback(
         self, wakeup: Callable[[Reception], object], *, context: Context | None = None
@@ -111,7 +121,7 @@ class Reception:
         if wakeup is None or context is None:
             return
         self._wakeup = self._context = None
-        if at_once and asyncio.current_task() is None:
+        if at_once and asyncio.current_task(self._loop) is None:
             context.run(wakeup, self)
         else:
-            asyncio.get_running_loop().call_soon(wakeup, self, context=context)
+            self._loop.call_soon(wakeup, self, context=context)
