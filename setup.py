@@ -19,7 +19,7 @@ from setuptools.errors import BaseError, CCompilerError
 build = run_path("ioto_server/build.py", run_name="setup")
 
 # Loops over bytes, worth every vector.
-OPTIMIZED = ("websocket/", "server/plain")
+OPTIMIZED = ("websocket/", "server/plain", "server/secure")
 
 
 class BuildAllOrNone(build_ext):

@@ -43,6 +43,7 @@ COMPILED = (
     "session/web",
     "server/wheel",
     "server/plain",
+    "server/secure",
     "server/websocket_connection",
     "daemon/json_line",
     "http/request",

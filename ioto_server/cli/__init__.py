@@ -54,10 +54,14 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
     import platform
     from importlib.metadata import version
 
+    from ioto_server.server.secure import BY_LOOP
     from ioto_server.websocket import BUILD
 
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    click.echo(f"ioto-server {version('ioto-server')} ({BUILD} codec, {python}, uvloop {version('uvloop')})")
+    tls = "TLS by OpenSSL directly" if BY_LOOP is None else f"TLS by the event loop: {BY_LOOP}"
+    click.echo(
+        f"ioto-server {version('ioto-server')} ({BUILD} codec, {tls}, {python}, uvloop {version('uvloop')})"
+    )
     ctx.exit()
 
 

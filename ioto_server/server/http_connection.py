@@ -15,6 +15,7 @@ from ioto_server.http import Body, HttpError, Request
 from .exchange import Exchange
 from .http_life import HttpLife
 from .peer import forwarded, is_trusted, local_name, peer_of, remote_name
+from .plain import is_own
 from .settings import BODY_AHEAD
 from .states import Phase, Step
 from .websocket_connection import WebSocketConnection
@@ -42,7 +43,9 @@ class HttpConnection(HttpLife):
         self._transport = cast(asyncio.Transport, transport)
         self.peer = peer_of(remote_name(transport))
         # To be told at once when the kernel does not take everything: nothing waits here uncounted.
-        self._transport.set_write_buffer_limits(high=1 if self.scheme == "https" else 0, low=0)
+        # The loop's TLS takes 0 for its default.
+        by_loop = self.scheme == "https" and not is_own(transport)
+        self._transport.set_write_buffer_limits(high=1 if by_loop else 0, low=0)
         server = self._server
         if not is_trusted(self.peer, server.config.trusted_proxies):
             self.address = self.peer.address

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
 
 from ioto_server.config import Endpoint
 
 from .listener import Listener
 from .plain import Plain
-from .settings import LISTEN_BACKLOG
+from .secure import serve
 from .tls import TlsContext
 from .tls_watch import TlsWatch
-
-# uvloop wants its own bounds of a TLS connection's beginning and end, in seconds. The end is left to the
-# deadlines that every connection has: they know whether the client is still taking what was sent.
-_A_DAY: Final = 86400.0
 
 
 class Listening:
@@ -59,14 +54,8 @@ class Listening:
             protocol = partial(self._connection, scheme)
             server: asyncio.AbstractServer
             if endpoint.scheme == "https":
-                server = await loop.create_server(
-                    protocol,
-                    sock=listener.socket,
-                    backlog=LISTEN_BACKLOG,
-                    ssl=tls,
-                    ssl_handshake_timeout=min(self._handshake(), _A_DAY),
-                    ssl_shutdown_timeout=_A_DAY,
-                )
+                assert tls is not None
+                server = await serve(plain, listener.socket, protocol, tls, self._handshake())
             else:
                 server = await plain.serve(listener.socket, protocol)
             self._open.setdefault(endpoint, []).append((listener, server))

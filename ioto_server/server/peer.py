@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from ioto_server.http import Headers
 
-from .plain import is_plain
+from .plain import is_own
 
 # An entry of `trustedProxies`: `unix` is whoever comes through a unix socket.
 Network = IPv4Network | IPv6Network | Literal["unix"]
@@ -55,7 +55,7 @@ def _ask(
     transport: asyncio.BaseTransport, method: Callable[[socket.socket], object], known_as: str
 ) -> object:
     """Ask the kernel, not the transport: uvloop's keeps each answer for as long as the connection lives."""
-    if is_plain(transport):
+    if is_own(transport):
         return transport.get_extra_info(known_as)
     kept = transport.get_extra_info("socket")
     if kept is None:

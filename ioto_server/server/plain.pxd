@@ -38,5 +38,57 @@ cdef class Plain:
     cdef tell_lost(self)
 
 
+cdef class Acceptor(Watched):
+    cdef object listener
+    cdef object protocol
+    # Given up for a moment where no other is left, to take in those who wait and turn them away.
+    cdef int spare
+
+    cdef keep_spare(self)
+    cdef accepted(self, int fd)
+    cdef bint turn_away(self) except -1
+    cdef rest(self)
+
+
+cdef class Stream(Watched):
+    cdef object protocol
+    # The protocol again, where it is of the kind that takes what was read there and then.
+    cdef Taker taker
+    cdef bint buffered
+    cdef bint paused
+    # The peer has shut its side.
+    cdef bint ended
+    cdef bint closing
+    cdef bint lost
+    cdef bint eof_due
+    cdef bint protocol_paused
+    # What the kernel has not taken: parts from `first` on, of which the first has left but for its end.
+    cdef list backlog
+    cdef Py_ssize_t first
+    cdef Py_ssize_t offset
+    cdef Py_ssize_t unsent
+    cdef Py_ssize_t high
+    cdef Py_ssize_t low
+    cdef object looked_at
+
+    cdef int look(self) except -1
+    cdef read(self)
+    cdef Py_ssize_t read_into(self, buffer, Py_ssize_t *room) except? -1
+    cdef ends(self)
+    cdef write_one(self, bytes part)
+    cdef wait(self, bytes part, Py_ssize_t sent)
+    cdef write_list(self, list parts, Py_ssize_t size)
+    cdef push(self)
+    cdef forget(self, Py_ssize_t sent)
+    cdef flush(self)
+    cdef pause_protocol(self)
+    cdef left(self)
+    cdef breaks(self, int number)
+    cdef fails(self, error)
+    cdef report(self, str message, error)
+    cdef drop(self, error)
+    cdef lose(self, error)
+
+
 cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1
 cpdef bint is_lost(transport)

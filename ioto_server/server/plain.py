@@ -71,8 +71,8 @@ def write_parts(transport: asyncio.Transport, parts: list[bytes], size: int) -> 
     return True
 
 
-def is_plain(_transport: asyncio.BaseTransport) -> bool:
-    """Whether a transport is one of this module's own making."""
+def is_own(_transport: asyncio.BaseTransport) -> bool:
+    """Whether a transport is ours, and not the loop's."""
     return False
 
 

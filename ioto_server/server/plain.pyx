@@ -263,11 +263,6 @@ cdef class Plain:
 cdef class Acceptor(Watched):
     """A listening socket. Closing it ends the accepting, nothing else."""
 
-    cdef object listener
-    cdef object protocol
-    # Given up for a moment where no other is left, to take in those who wait and turn them away.
-    cdef int spare
-
     def __cinit__(self):
         self.spare = -1
         self.fd = -1
@@ -368,26 +363,6 @@ cdef class Acceptor(Watched):
 
 cdef class Stream(Watched):
     """One connection: an `asyncio.Transport` in all but its ancestors."""
-
-    cdef object protocol
-    # The protocol again, where it is of the kind that takes what was read there and then.
-    cdef Taker taker
-    cdef bint buffered
-    cdef bint paused
-    # The peer has shut its side.
-    cdef bint ended
-    cdef bint closing
-    cdef bint lost
-    cdef bint eof_due
-    cdef bint protocol_paused
-    # What the kernel has not taken: parts from `first` on, of which the first has left but for its end.
-    cdef list backlog
-    cdef Py_ssize_t first
-    cdef Py_ssize_t offset
-    cdef Py_ssize_t unsent
-    cdef Py_ssize_t high
-    cdef Py_ssize_t low
-    cdef object looked_at
 
     def __cinit__(self):
         self.fd = -1
@@ -547,7 +522,7 @@ cdef class Stream(Watched):
         if self.closing or size == 0:
             return
         if self.unsent:
-            self.backlog.append(part)
+            self.wait(part, 0)
         else:
             sent = ioto_send(self.fd, PyBytes_AS_STRING(part), size)
             if sent == size:
@@ -557,10 +532,17 @@ cdef class Stream(Watched):
                     self.breaks(-sent)
                     return
                 sent = 0
+            self.wait(part, sent)
+
+    cdef wait(self, bytes part, Py_ssize_t sent):
+        """The kernel has taken no more of `part` than that."""
+        if self.unsent:
+            self.backlog.append(part)
+        else:
             self.backlog = [part]
             self.first = 0
             self.offset = sent
-        self.unsent += size - sent
+        self.unsent += PyBytes_GET_SIZE(part) - sent
         self.look()
         self.pause_protocol()
 
@@ -655,13 +637,13 @@ cdef class Stream(Watched):
             self.protocol.resume_writing()
         if self.unsent == 0 and not self.lost:
             if self.closing:
-                self.lose(None)
+                self.left()
             elif self.eof_due:
                 shutdown(self.fd, SHUT_WR)
         self.look()
 
     cdef pause_protocol(self):
-        if self.unsent > self.high and not self.protocol_paused:
+        if self.unsent > self.high and not self.protocol_paused and self.protocol is not None:
             self.protocol_paused = True
             try:
                 self.protocol.pause_writing()
@@ -685,8 +667,12 @@ cdef class Stream(Watched):
             return
         self.closing = True
         if self.unsent == 0:
-            self.lose(None)
+            self.left()
         self.look()
+
+    cdef left(self):
+        """Everything has left, and this side is closing."""
+        self.lose(None)
 
     def abort(self):
         """Close now, with whatever is unsent."""
@@ -738,7 +724,7 @@ cdef class Stream(Watched):
 cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1:
     cdef Stream stream
     cdef Py_ssize_t count
-    if type(transport) is Stream:
+    if isinstance(transport, Stream):
         stream = <Stream> transport
         if stream.closing:
             return False
@@ -759,9 +745,9 @@ cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1:
     return True
 
 
-def is_plain(transport):
-    return type(transport) is Stream
+def is_own(transport):
+    return isinstance(transport, Stream)
 
 
 cpdef bint is_lost(transport):
-    return type(transport) is Stream and (<Stream> transport).lost
+    return isinstance(transport, Stream) and (<Stream> transport).lost

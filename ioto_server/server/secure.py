@@ -1,0 +1,35 @@
+"""Connections with TLS: accepted, read and written. The compiled build has its own way, in secure.pyx.
+
+Here they are the loop's own transports, which move every byte through objects of Python's ssl module. There,
+the handshake is made by that module too, with whatever its context says; after it, records are opened and
+sealed by calling the same OpenSSL directly, between the buffers of plain.pyx's transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from .loop_tls import serve_by_loop
+from .plain import Plain
+from .tls import TlsContext
+
+#: Why TLS is left to the event loop; None where it is not.
+BY_LOOP: Final[str | None] = "not compiled"
+
+
+async def serve(
+    _plain: Plain,
+    listener: socket.socket,
+    protocol: Callable[[], asyncio.BaseProtocol],
+    context: TlsContext,
+    handshake: float,
+) -> asyncio.AbstractServer:
+    """Accept at a socket that is bound already, until the result is closed, and `listener` with it.
+
+    A protocol is told of a connection once TLS is agreed on, which has to be within `handshake` seconds. What
+    was accepted lives on.
+    """
+    return await serve_by_loop(listener, protocol, context, handshake)

@@ -1,0 +1,486 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, nonecheck=True
+"""secure.py, compiled: the same names, the same results, by OpenSSL on the sockets of plain.pyx."""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy
+
+import ssl
+import sys
+
+import _ssl
+
+from .loop_tls import serve_by_loop
+
+from .plain cimport Acceptor, Plain, Stream
+
+
+cdef extern from "secure.h":
+    size_t IOTO_WIRE, IOTO_RECORD
+    int IOTO_WANT_READ, IOTO_CLOSED
+
+    ctypedef struct ioto_wire:
+        void *bio
+        char *in_ "in"
+        size_t at
+        size_t end
+        char *out
+        Py_ssize_t size
+        char *record
+
+    cdef struct Functions:
+        int (*SSL_pending)(const void *)
+        void (*ERR_clear_error)()
+        unsigned long (*ERR_peek_last_error)()
+        void (*ERR_error_string_n)(unsigned long, char *, size_t)
+
+    Functions openssl
+    const char *ioto_resolve(const char *path)
+    ioto_wire *ioto_wire_new()
+    void ioto_wire_free(ioto_wire *wire)
+    void ioto_wire_sent(ioto_wire *wire)
+    void *ioto_attach(object socket, object context, object incoming, object outgoing, ioto_wire *wire)
+    Py_ssize_t ioto_wire_receive(ioto_wire *wire, int fd)
+    Py_ssize_t ioto_wire_send(ioto_wire *wire, int fd)
+    Py_ssize_t ioto_open(void *session, ioto_wire *wire, char *buffer, size_t room, int *status)
+    int ioto_seal(void *session, ioto_wire *wire, const char *data, size_t size)
+    void ioto_shut(void *session, ioto_wire *wire)
+
+cdef extern from "<sys/epoll.h>":
+    uint32_t EPOLLIN, EPOLLOUT
+
+
+# How often one connection is read in one turn, if its bytes fill the buffer each time: the others wait.
+cdef int READS = 8
+# What is sealed in one go, and how much of it gathers before the kernel gets it. What TLS adds has room beside.
+cdef Py_ssize_t AT_ONCE = 4 * <Py_ssize_t> IOTO_RECORD
+cdef Py_ssize_t GATHERED = AT_ONCE + 4096
+# How much of TLS's own answers, to key updates above all, may wait for a peer that does not read.
+cdef Py_ssize_t OWED = 65536
+# Where _ssl's structs are as secure.h has them.
+KNOWN = ((3, 11), (3, 12), (3, 13))
+
+
+cdef class Wire:
+    """What the connections of one listening socket read and write through, one at a time."""
+
+    cdef ioto_wire *wire
+    # A context wants these two for each connection, which then gives them back at once.
+    cdef object incoming
+    cdef object outgoing
+
+    def __init__(self):
+        self.wire = ioto_wire_new()
+        if self.wire is NULL:
+            raise MemoryError
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+
+    def __dealloc__(self):
+        ioto_wire_free(self.wire)
+
+    cdef void *attach(self, made, bint wired) except NULL:
+        """The SSL of an `ssl.SSLObject` that was made on our two MemoryBIO, and from now on reads and writes here."""
+        cdef ioto_wire *wire = self.wire if wired else NULL
+        cdef void *found = ioto_attach(made._sslobj, made.context, self.incoming, self.outgoing, wire)
+        if found is NULL:
+            raise RuntimeError("Python's ssl module keeps its SSL elsewhere")
+        return found
+
+
+cdef str find_openssl():
+    """Find the OpenSSL that Python's ssl module calls; return why that cannot be, or None."""
+    cdef const char *missing
+    if sys.implementation.name != "cpython" or sys.version_info[:2] not in KNOWN:
+        return "another Python than the compiled module knows"
+    path = getattr(_ssl, "__file__", None)
+    if path is None:
+        return "Python has its OpenSSL built in"
+    encoded = path.encode()
+    missing = ioto_resolve(encoded)
+    if missing is not NULL:
+        return f"{missing.decode()} was not found"
+    wire = Wire()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        wire.attach(context.wrap_bio(wire.incoming, wire.outgoing, server_side=True), False)
+    except (AttributeError, RuntimeError):
+        return "another ssl module than the compiled module knows"
+    return None
+
+
+BY_LOOP = find_openssl()
+
+
+async def serve(Plain plain not None, listener, protocol, context, double handshake):
+    if BY_LOOP is not None:
+        return await serve_by_loop(listener, protocol, context, handshake)
+    return SecureAcceptor(plain, listener, protocol, context, handshake)
+
+
+cdef class SecureAcceptor(Acceptor):
+    cdef object context
+    cdef double handshake
+    cdef Wire wire
+
+    def __init__(self, plain, listener, protocol, context, handshake):
+        self.context = context
+        self.handshake = handshake
+        self.wire = Wire()
+        super().__init__(plain, listener, protocol)
+
+    cdef accepted(self, int fd):
+        cdef SecureStream stream = SecureStream.__new__(SecureStream)
+        stream.plain = self.plain
+        stream.fd = fd
+        stream.wire = self.wire
+        try:
+            self.plain.add(stream)
+            stream.begin(self)
+        except (KeyboardInterrupt, SystemExit) as error:
+            stream.drop(error)
+            raise
+        except BaseException as error:
+            stream.fails(error)
+
+
+cdef object ssl_error():
+    """What OpenSSL says is wrong."""
+    cdef char[256] text
+    cdef unsigned long code = openssl.ERR_peek_last_error()
+    openssl.ERR_clear_error()
+    if code == 0:
+        return ssl.SSLError(ssl.SSL_ERROR_SYSCALL, "the connection broke off")
+    openssl.ERR_error_string_n(code, text, sizeof(text))
+    return ssl.SSLError(ssl.SSL_ERROR_SSL, (<bytes> text).decode("ascii", "replace"))
+
+
+cdef class SecureStream(Stream):
+    """One connection with TLS. `unsent` and the backlog of a `Stream` are its sealed records."""
+
+    cdef Wire wire
+    cdef void *session
+    cdef object ssl_object
+    # What makes the protocol, until the handshake is done, and the timer that bounds it.
+    cdef object made_by
+    cdef object patience
+    # What came behind that at which reading was paused; `rest` says that there is some, here or within OpenSSL.
+    cdef bytes kept
+    cdef bint rest
+    # Our close_notify is sent. The peer has sent its own, or has ended TCP without.
+    cdef bint notified
+    cdef bint heard
+    # Why OpenSSL has given up.
+    cdef object broken
+    # Bytes that TLS itself has added to what waits.
+    cdef Py_ssize_t owed
+
+    # ---- the handshake --------------------------------------------------------------------------------
+
+    cdef begin(self, SecureAcceptor acceptor):
+        made = acceptor.context.wrap_bio(self.wire.incoming, self.wire.outgoing, server_side=True)
+        self.session = self.wire.attach(made, True)
+        self.ssl_object = made
+        self.made_by = acceptor.protocol
+        self.patience = self.plain.loop.call_later(acceptor.handshake, self.overdue)
+        self.look()
+
+    def overdue(self):
+        """The handshake has taken too long."""
+        self.patience = None
+        self.drop(None)
+
+    cdef shake(self):
+        """Take what has come of the handshake, and answer it."""
+        try:
+            self.ssl_object.do_handshake()
+        except ssl.SSLWantReadError:
+            self.answer()
+            return
+        except OSError as error:
+            # The alert leaves, if it can. Whoever fails here was nobody yet.
+            self.answer()
+            self.drop(error)
+            return
+        self.patience.cancel()
+        self.patience = None
+        make, self.made_by = self.made_by, None
+        # Tickets leave before anything is written by others.
+        self.answer()
+        if self.lost:
+            return
+        protocol = make()
+        self.set_protocol(protocol)
+        protocol.connection_made(self)
+
+    # ---- what is known of it --------------------------------------------------------------------------
+
+    def get_extra_info(self, name, default=None):
+        """As a transport of the loop: `ssl_object`, `sslcontext`, `cipher`, `compression` and `peercert` too."""
+        if name == "ssl_object":
+            return self.ssl_object
+        if name == "sslcontext":
+            return self.ssl_object.context
+        if name == "cipher":
+            return self.ssl_object.cipher()
+        if name == "compression":
+            return self.ssl_object.compression()
+        if name == "peercert":
+            return self.ssl_object.getpeercert()
+        return Stream.get_extra_info(self, name, default)
+
+    # ---- reading --------------------------------------------------------------------------------------
+
+    def resume_reading(self):
+        self.paused = False
+        self.look()
+        if self.rest:
+            self.plain.loop.call_soon(self.go_on)
+
+    def go_on(self):
+        """Reading goes on with what came before it was paused."""
+        try:
+            if self.rest and not self.lost and (self.closing or not self.paused):
+                self.take_up()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.drop(error)
+            raise
+        except BaseException as error:
+            self.fails(error)
+
+    cdef int look(self) except -1:
+        cdef uint32_t events = 0
+        if not self.lost:
+            # The peer's close_notify is waited for, whoever has paused.
+            if self.notified if self.closing else not (self.paused or self.ended):
+                events = EPOLLIN
+            if self.unsent:
+                events |= EPOLLOUT
+        return self.watch(events)
+
+    cdef read(self):
+        cdef Py_ssize_t size
+        cdef int i
+        if self.rest:
+            self.take_up()
+        for i in range(READS):
+            if self.lost or self.rest or (self.closing and not self.notified):
+                return
+            size = ioto_wire_receive(self.wire.wire, self.fd)
+            if size <= 0:
+                if size == 0:
+                    self.hears_end()
+                elif size != -EAGAIN and size != -EINTR:
+                    self.breaks(-size)
+                return
+            self.take_in()
+            if size < <Py_ssize_t> IOTO_WIRE or (self.paused and not self.closing):
+                return
+
+    cdef take_up(self):
+        """Put what was kept back on the wire."""
+        cdef ioto_wire *wire = self.wire.wire
+        wire.at = wire.end = 0
+        if self.kept is not None:
+            wire.end = PyBytes_GET_SIZE(self.kept)
+            memcpy(wire.in_, PyBytes_AS_STRING(self.kept), wire.end)
+            self.kept = None
+        self.take_in()
+
+    cdef take_in(self):
+        """Use up what is on the wire, or keep it: whoever is served next needs the place."""
+        cdef ioto_wire *wire = self.wire.wire
+        self.rest = False
+        try:
+            if self.made_by is not None:
+                self.shake()
+            if self.made_by is None and not self.lost:
+                self.hand_on()
+        finally:
+            if wire.at < wire.end and not self.lost:
+                self.kept = PyBytes_FromStringAndSize(wire.in_ + wire.at, wire.end - wire.at)
+                self.rest = True
+            wire.at = wire.end = 0
+
+    cdef hand_on(self):
+        """Open record after record, for the protocol; once this side is closing, for nobody."""
+        cdef ioto_wire *wire = self.wire.wire
+        cdef Py_ssize_t size
+        cdef int status = 0
+        while status == 0 and not self.lost:
+            if self.closing:
+                self.open(wire.record, IOTO_RECORD, &status)
+            elif self.paused:
+                self.rest = self.rest or openssl.SSL_pending(self.session) > 0
+                return
+            elif self.taker is not None:
+                size = self.open(
+                    PyByteArray_AS_STRING(self.taker.buffer), PyByteArray_GET_SIZE(self.taker.buffer), &status
+                )
+                if size > 0:
+                    self.taker.take(size)
+            elif self.buffered:
+                size = self.open_into(self.protocol.get_buffer(-1), &status)
+                if size > 0:
+                    self.protocol.buffer_updated(size)
+            else:
+                size = self.open(wire.record, IOTO_RECORD, &status)
+                if size > 0:
+                    self.protocol.data_received(PyBytes_FromStringAndSize(wire.record, size))
+        if self.lost or status == 0 or status == IOTO_WANT_READ:
+            return
+        if self.paused and not self.closing:
+            # It is told when reading goes on: OpenSSL says it again.
+            self.rest = True
+        elif status == IOTO_CLOSED:
+            self.hears_end()
+        else:
+            self.drop(self.broken)
+
+    cdef Py_ssize_t open_into(self, buffer, int *status) except -1:
+        cdef Py_buffer view
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            if view.len == 0:
+                raise RuntimeError("get_buffer() returned an empty buffer")
+            return self.open(<char *> view.buf, view.len, status)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef Py_ssize_t open(self, char *buffer, Py_ssize_t room, int *status) except -1:
+        cdef Py_ssize_t size = ioto_open(self.session, self.wire.wire, buffer, room, status)
+        if status[0] not in (0, IOTO_WANT_READ, IOTO_CLOSED):
+            self.broken = ssl_error()
+        if self.wire.wire.size:
+            # Before the protocol writes to others.
+            self.answer()
+        return size
+
+    cdef hears_end(self):
+        """Nothing more comes from the peer. TLS is not half closed here: our side ends too, behind what waits."""
+        self.heard = True
+        if self.made_by is not None:
+            self.drop(None)
+        elif not self.closing:
+            self.ended = True
+            self.protocol.eof_received()
+            self.close()
+        elif self.notified and not self.unsent:
+            self.lose(None)
+
+    # ---- writing --------------------------------------------------------------------------------------
+
+    def can_write_eof(self):
+        return False
+
+    def write_eof(self):
+        raise NotImplementedError
+
+    cdef write_one(self, bytes part):
+        if not self.closing and part:
+            self.seal(PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part))
+            self.transmit()
+
+    cdef write_list(self, list parts, Py_ssize_t size):
+        """Seal parts one after the other into as few records as can be."""
+        cdef char *record = self.wire.wire.record
+        cdef Py_ssize_t filled = 0, left, count
+        cdef const char *data
+        cdef bytes part
+        for part in parts:
+            if self.closing:
+                return
+            data = PyBytes_AS_STRING(part)
+            left = PyBytes_GET_SIZE(part)
+            if filled:
+                count = min(left, <Py_ssize_t> IOTO_RECORD - filled)
+                memcpy(record + filled, data, count)
+                filled += count
+                data += count
+                left -= count
+                if filled == <Py_ssize_t> IOTO_RECORD:
+                    self.seal(record, filled)
+                    filled = 0
+            if left >= <Py_ssize_t> IOTO_RECORD:
+                count = left - left % <Py_ssize_t> IOTO_RECORD
+                self.seal(data, count)
+                data += count
+                left -= count
+            if left:
+                memcpy(record, data, left)
+                filled = left
+        if filled:
+            self.seal(record, filled)
+        self.transmit()
+
+    cdef seal(self, const char *data, Py_ssize_t size):
+        cdef Py_ssize_t count
+        while size and not self.closing:
+            count = min(size, AT_ONCE)
+            if self.wire.wire.size + count > GATHERED:
+                self.transmit()
+            if not ioto_seal(self.session, self.wire.wire, data, count):
+                self.drop(ssl_error())
+                return
+            data += count
+            size -= count
+
+    cdef transmit(self):
+        """Hand the kernel what is on the wire; what it does not take waits."""
+        cdef ioto_wire *wire = self.wire.wire
+        cdef Py_ssize_t sent = 0, size = wire.size
+        if size == 0:
+            return
+        if self.lost:
+            ioto_wire_sent(wire)
+            return
+        if self.unsent == 0:
+            sent = ioto_wire_send(wire, self.fd)
+            if sent == size:
+                ioto_wire_sent(wire)
+                return
+            if sent < 0:
+                if sent != -EAGAIN and sent != -EINTR:
+                    ioto_wire_sent(wire)
+                    self.breaks(-sent)
+                    return
+                sent = 0
+        part = PyBytes_FromStringAndSize(wire.out + sent, size - sent)
+        ioto_wire_sent(wire)
+        self.wait(part, 0)
+
+    cdef answer(self):
+        """Send what TLS has to say of its own accord."""
+        cdef Py_ssize_t size = self.wire.wire.size
+        self.owed = self.owed + size if self.unsent else size
+        self.transmit()
+        if self.unsent and self.owed > OWED:
+            self.drop(ConnectionAbortedError("TLS answers wait for a peer that does not take them"))
+
+    # ---- the end --------------------------------------------------------------------------------------
+
+    cdef left(self):
+        """Everything has left, and this side is closing."""
+        if self.made_by is not None:
+            self.lose(None)
+            return
+        if not self.notified:
+            self.notified = True
+            ioto_shut(self.session, self.wire.wire)
+            self.transmit()
+        if self.unsent == 0:
+            if self.heard:
+                self.lose(None)
+            elif self.rest:
+                self.plain.loop.call_soon(self.go_on)
+
+    cdef lose(self, error):
+        if self.patience is not None:
+            self.patience.cancel()
+            self.patience = None
+        self.made_by = None
+        self.kept = None
+        Stream.lose(self, error)
