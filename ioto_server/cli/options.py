@@ -15,7 +15,7 @@ config_option = click.option(
     "--config",
     "-c",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Configuration file; else ./web.json5, ./etc/web.json5 or /etc/ioto-server/web.json5.",
 )
 

@@ -22,6 +22,8 @@ _ALMOST = re.compile(
 )
 # RFC 1035 2.3.4, as text.
 _LONGEST_HOST = 253
+_LARGEST_PORT = 65535
+_PORTS = "a port is a number from 1 to 65535, or 0 for any free one"
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -63,8 +65,8 @@ def parse_endpoint(value: object, base: Path) -> Endpoint:
     if match[3] == "":
         raise WrongValue("has no port after the colon", f"write '{value.rstrip('/:')}:4100'")
     port = int(match[3]) if match[3] else _DEFAULT_PORT[scheme]
-    if port > 65535:
-        raise WrongValue(f"has the port {port}", "a port is a number from 1 to 65535, or 0 for any free one")
+    if port > _LARGEST_PORT:
+        raise WrongValue(f"has the port {port}", _PORTS)
     return Endpoint(scheme, check_host(host, scheme, port), port)
 
 
@@ -107,7 +109,7 @@ def _guess(value: str) -> str | None:
     """What somebody who wrote `value` most likely meant."""
     text = value.strip()
     if re.fullmatch(r"[0-9]{1,5}", text):
-        return _port_alone(text)
+        return _port_alone(text) if int(text) <= _LARGEST_PORT else _PORTS
     if text.startswith("/"):
         return f"for a unix socket write 'unix:{text}'"
     if re.fullmatch(r"wss?://[^ ]+", text):
@@ -119,6 +121,8 @@ def _guess(value: str) -> str | None:
     match = _ALMOST.fullmatch(text)
     if match is None or (match[2] == "" and match[3] is None):
         return None
+    if int(match[3] or 0) > _LARGEST_PORT:
+        return _PORTS
     scheme = "https" if (match[1] or "").lower() in ("https", "tls", "ssl") else "http"
     host = "" if match[2] == "*" else match[2]
     return f"write '{scheme}://{host}:{match[3] or 4100}'"

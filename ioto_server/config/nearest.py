@@ -16,6 +16,9 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     begun = [name for name in names if len(lower) > 2 and name.lower().startswith(lower)]
     if len(begun) == 1:
         return begun[0]
+    if len(lower) < 2:
+        # Any letter would be near.
+        return None
     best: str | None = None
     least = max(1, len(lower) // 3) + 1
     for name in names:

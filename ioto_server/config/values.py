@@ -169,6 +169,9 @@ def _meant(text: str, units: Mapping[str, float], endless: str) -> str | None:
         total = sum(float(number) * units.get(unit, math.nan) for number, unit in re.findall(_PART, word))
         if math.isfinite(total):
             return f"write it in one unit: {show_duration(total)!r}"
+    if word.isalpha():
+        near = nearest(word, sorted(_ENDLESS_TIME if units is _TIME_UNITS else _ENDLESS_SIZE))
+        return f"did you mean '{near}'?" if near else None
     tidied = _tidied(text) if len(text) <= _LONGEST_TEXT else text
     match = _AMOUNT.fullmatch(tidied)
     if tidied != text and match and (match[3].lower() in units or not match[3]):

@@ -36,3 +36,7 @@ def test_the_nearest_name(word: str, name: str | None) -> None:
 def test_of_two_equally_near_the_first() -> None:
     assert nearest("bodi", ["body", "bode"]) == "body"
     assert nearest("bodi", ["bode", "body"]) == "bode"
+
+
+def test_one_letter_is_near_to_no_other() -> None:
+    assert nearest("x", ["g", "m", "kb"]) is None
