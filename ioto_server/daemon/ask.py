@@ -26,7 +26,8 @@ def ask(path: Path, command: str, *, timeout: float = 60.0, **arguments: object)
                 line = stream.readline()
         except (FileNotFoundError, ConnectionRefusedError):
             raise AskError(
-                f"No daemon answers at {path}: start it, or name its configuration with --config"
+                f"No daemon answers at {path}: start it, or name its configuration with --config, "
+                "or its socket with --control where that has changed since"
             ) from None
         except PermissionError:
             raise AskError(

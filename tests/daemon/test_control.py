@@ -126,7 +126,8 @@ def test_without_a_daemon_the_commands_say_so(tmp_path: Path) -> None:
         assert (run.returncode, run.stdout) == (1, "")
         assert run.stderr == (
             f"Error: No daemon answers at {tmp_path}/run/control.sock: "
-            "start it, or name its configuration with --config\n"
+            "start it, or name its configuration with --config, "
+            "or its socket with --control where that has changed since\n"
         )
 
 
