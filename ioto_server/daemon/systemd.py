@@ -51,8 +51,12 @@ class Systemd:
 
     def ready(self, status: str) -> None:
         """The service has started, or has reloaded."""
+        first = not self._status
         self._status = status
         self._tell(f"READY=1\nSTATUS={status}")
+        if first and self.watchdog is not None:
+            # Who served before us may have fed it a while ago.
+            self._tell("WATCHDOG=1", wait=False)
 
     def reloading(self) -> None:
         """A reload has begun; `ready` ends it. systemd wants to know when, by its own clock."""
@@ -87,7 +91,8 @@ class Systemd:
         self._update(loop, status)
 
     def _feed(self, loop: asyncio.AbstractEventLoop, seconds: float, healthy: Callable[[], bool]) -> None:
-        if healthy():
+        # Until we are the service, this is for who serves: a successor must not feed it in its place.
+        if self._status and healthy():
             self._tell("WATCHDOG=1", wait=False)
         loop.call_later(seconds, self._feed, loop, seconds, healthy)
 

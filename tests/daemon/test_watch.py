@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ioto_server.daemon.ask import ask as ask_daemon
 from tests.conftest import StartDaemon
-from tests.support.daemon import Daemon
+from tests.support.daemon import DEADLINE, Daemon
 
 from .test_reload import ANSWER, ask, connect, rewrite
 
@@ -126,3 +131,38 @@ def test_a_folder_that_is_not_there_is_said(start_daemon: StartDaemon) -> None:
     daemon = start_daemon({"actions": ["nowhere"]}, None, arguments=["--watch"])
     assert daemon.log("not watched")["folder"].endswith("nowhere")
     assert daemon.stop() == 0
+
+
+def test_every_worker_follows_and_one_that_is_replaced_too(start_daemon: StartDaemon) -> None:
+    actions = {"answer.py": ANSWER.format(answer="first")}
+    daemon = start_daemon({"workers": 2}, actions, arguments=["--watch"])
+    watches(daemon)
+
+    def both() -> set[bytes]:
+        # The kernel shares connections out as it likes: of so many, each worker has got some.
+        return {answers(daemon) for _ in range(20)}
+
+    control = daemon.folder / "run" / "control.sock"
+
+    def until(condition: Callable[[dict[str, Any]], bool]) -> None:
+        end = time.monotonic() + DEADLINE
+        while not condition(ask_daemon(control, "status")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    assert both() == {b"first"}
+    plugin(daemon).write_text(ANSWER.format(answer="second"))
+    until(lambda status: status["reloads"] == 1)
+    assert both() == {b"second"}
+    plugin(daemon).write_text("def broken(:\n")
+    daemon.log("reload refused")
+    assert both() == {b"second"}
+    plugin(daemon).write_text(ANSWER.format(answer="third"))
+    until(lambda status: status["reloads"] == 2)
+    for worker in ask_daemon(control, "status")["workers"]:
+        os.kill(worker["pid"], signal.SIGKILL)
+        daemon.log("worker died", worker=worker["worker"])
+    until(lambda status: {one["state"] for one in status["workers"]} == {"serving"})
+    plugin(daemon).write_text(ANSWER.format(answer="fourth"))
+    until(lambda status: status["reloads"] == 3)
+    assert both() == {b"fourth"}

@@ -232,12 +232,12 @@ def _all_serve(control: Path, workers: int) -> bool:
 
 def upgrade(workers: int, held: int, rate: float, times: int) -> Figures:
     """Upgrade again and again: no new connection is refused or cut, and the old ones are told 1012."""
-    settings = {"timeouts": {"drain": 5, "close": 2}}
-    with serving(workers, held + 10_000, **settings) as (_daemon, port, control), ExitStack() as stack:
+    with serving(workers, held + 10_000) as (_daemon, port, control), ExitStack() as stack:
         took = []
         churning = Clients(port, "churn", rate)
         stack.callback(churning.kill)
         codes: Counter[str] = Counter()
+        cut = 0
         for _ in range(times):
             holding = Clients(port, "hold", held, 0)
             stack.callback(holding.kill)
@@ -246,9 +246,17 @@ def upgrade(workers: int, held: int, rate: float, times: int) -> Figures:
             ask(control, "upgrade", timeout=60)
             took.append(round(time.monotonic() - begun, 2))
             until(lambda holding=holding: holding.told["open"] == 0, "the old ones are told")
-            codes.update(holding.end()["codes"])
+            told = holding.end()
+            codes.update(told["codes"])
+            cut += told["reset"]
         new = churning.end()
-        figures = {"upgrades": times, "took_seconds": took, "old_codes": dict(codes), "new": new}
+        figures = {
+            "upgrades": times,
+            "took_seconds": took,
+            "old_codes": dict(codes),
+            "old_cut": cut,
+            "new": new,
+        }
         assert new["refused"] == new["failed"] == new["reset"] == 0, figures
         assert codes == {"1012": held * times}, figures
         return figures
