@@ -39,6 +39,10 @@ from .wheel import TICK, Wheel
 # A stop tells this many peers in one turn of the loop, so that the others' Closes are read in between.
 _STOP_BATCH: Final = 256
 
+# So many deadlines are seen to in one turn of the loop: a thousand may come at once, and some have a line in
+# the log and an answer each.
+_EXPIRE_BATCH: Final = 64
+
 # Seconds after the end of a replaced plugin.
 _COLLECT_AFTER: Final = 0.1
 
@@ -52,7 +56,10 @@ class Server:
         """Serve as `config` says; nothing is accepted before `listening.open`. `wheel` is for tests."""
         self.config = config
         self.plugins = plugins
-        self.wheel = Wheel(monotonic()) if wheel is None else wheel
+        if wheel is None:
+            wheel = Wheel(monotonic())
+            wheel.most = _EXPIRE_BATCH
+        self.wheel = wheel
         self.host = Core(config, self.wheel)
         # One for all: a read is used up before the next one begins, so no idle connection holds a buffer.
         self.buffer = bytearray(READ_BUFFER)
@@ -177,12 +184,24 @@ class Server:
     def _tick(self) -> None:
         self._ticking = None
         self.wheel.turn(monotonic())
+        late = self._catch_up()
         self._heap.turn()
         self._leftover.turn(self.wheel.now)
         if self.wheel.stalled:
             _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
-        if len(self.wheel) or self._heap.waits:
+        if late or len(self.wheel) or self._heap.waits:
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _catch_up(self) -> bool:
+        """See to the deadlines that are left, in as many turns as it takes: sockets are read in between."""
+        late = self.wheel.late
+        if late:
+            asyncio.get_running_loop().call_soon(self._see_to_rest)
+        return late
+
+    def _see_to_rest(self) -> None:
+        self.wheel.go_on()
+        self._catch_up()
 
     # ---- requests -------------------------------------------------------------------------------------
 

@@ -13,7 +13,9 @@ cdef class Wheel:
     cdef readonly double _clock
     cdef long _count
     cdef long _done
+    cdef list _due
     cdef list _slots
+    cdef public int most
     cdef public double now
     cdef readonly double stalled
 
@@ -23,4 +25,7 @@ cdef class Wheel:
     cpdef cancel(self, timed)
     @cython.locals(due=long)
     cpdef turn(self, double clock)
-    cdef _expire(self, long slot)
+    @cython.locals(due=set)
+    cdef _collect(self, long slot)
+    @cython.locals(left=Py_ssize_t)
+    cpdef go_on(self)

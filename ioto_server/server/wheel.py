@@ -43,11 +43,15 @@ class Wheel:
         """Begin at `clock`, in seconds of any monotonic clock."""
         self.now = clock
         self.stalled = 0.0
+        # How many are called in one go; 0 for all.
+        self.most = 0
         self._clock = clock
         self._begun = clock
         self._done = 0
         self._slots: list[set[Timed] | None] = [None] * _SLOTS
         self._count = 0
+        # What is due and was not called yet, the next one last.
+        self._due: list[Timed] = []
 
     def __len__(self) -> int:
         return self._count
@@ -85,17 +89,18 @@ class Wheel:
         self._clock = clock
 
     def turn(self, clock: float) -> None:
-        """Call what was due when the wheel was last turned, then move on to `clock`."""
+        """Call what was due when the wheel was last turned, `most` of it, then move on to `clock`."""
         due = int((self.now - self._begun) / TICK + 1e-6)
         while self._done < due:
             self._done += 1
-            self._expire(self._done % _SLOTS)
+            self._collect(self._done % _SLOTS)
+        self.go_on()
         elapsed = clock - self._clock
         self._clock = clock
         self.stalled = elapsed if elapsed > _MOST else 0.0
         self.now += min(elapsed, _MOST)
 
-    def _expire(self, slot: int) -> None:
+    def _collect(self, slot: int) -> None:
         due = self._slots[slot]
         if due is None:
             return
@@ -103,9 +108,21 @@ class Wheel:
         self._count -= len(due)
         for timed in due:
             timed.slot = _DUE
-        for timed in due:
+        self._due = [*due, *self._due]
+
+    @property
+    def late(self) -> bool:
+        """Whether something is due that `go_on` has to be called for."""
+        return bool(self._due)
+
+    def go_on(self) -> None:
+        """Call `most` of what is due."""
+        left = self.most or len(self._due)
+        while self._due and left:
+            timed = self._due.pop()
             # One may have moved or dropped another that was due in the same turn.
             if timed.slot == _DUE:
+                left -= 1
                 timed.slot = -1
                 try:
                     self.schedule(timed, timed.expire(self.now))

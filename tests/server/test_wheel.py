@@ -156,3 +156,57 @@ def test_after_a_pause_without_timers_time_goes_on_where_it_was() -> None:
     turn(wheel, 0.3)
     assert len(timer.calls) == 1
     assert wheel.stalled == 0
+
+
+def test_of_many_that_are_due_at_once_some_wait_for_the_loop() -> None:
+    wheel = Wheel(0.0)
+    wheel.most = 2
+    called: list[int] = []
+
+    class One:
+        def __init__(self, number: int) -> None:
+            self.slot = -1
+            self.number = number
+
+        def expire(self, now: float) -> float:
+            called.append(self.number)
+            return inf
+
+    ones = [One(number) for number in range(6)]
+    for one in ones:
+        wheel.schedule(one, TICK)
+    while not called:
+        turn(wheel, TICK)
+    assert len(called) == 2
+    assert wheel.late
+    dropped, moved, *_ = [one for one in ones if one.number not in called]
+    wheel.cancel(dropped)
+    wheel.schedule(moved, wheel.now + 5 * TICK)
+    while wheel.late:
+        wheel.go_on()
+    assert len(called) == 4
+    turn(wheel, 10 * TICK)
+    assert sorted(called) == sorted({one.number for one in ones} - {dropped.number})
+    assert called[-1] == moved.number
+    assert len(wheel) == 0
+
+
+def test_what_is_late_is_called_before_what_is_due_after_it() -> None:
+    wheel = Wheel(0.0)
+    wheel.most = 1
+    called: list[str] = []
+
+    class One:
+        def __init__(self, name: str) -> None:
+            self.slot = -1
+            self.name = name
+
+        def expire(self, now: float) -> float:
+            called.append(self.name)
+            return inf
+
+    for name, at in (("first", TICK), ("first", TICK), ("second", 2 * TICK)):
+        wheel.schedule(One(name), at)
+    while wheel.late or len(wheel):
+        turn(wheel, TICK)
+    assert called == ["first", "first", "second"]
