@@ -37,6 +37,8 @@ class Wheel:
     Two rules keep our own lateness from being blamed on a peer. Its time, `now`, moves by at most two ticks
     a turn, however late the turn comes: while an action blocks the loop, time stands still. And a turn calls
     what was due at the turn before: all that had arrived by then has been read in between.
+
+    With `most` set, no more than so many are called in one go: while it is `late`, `go_on` is to be called.
     """
 
     def __init__(self, clock: float) -> None:
