@@ -72,6 +72,10 @@ class Clients:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._reader.join(PATIENCE)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
 
 class Asked:
