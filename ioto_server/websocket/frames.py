@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import lru_cache
 from struct import Struct
 
 from .errors import ProtocolError
@@ -90,7 +89,6 @@ def may_be_sent(code: int) -> bool:
     return code in CLOSE_CODES or 3000 <= code <= 4999
 
 
-@lru_cache(maxsize=64)
 def close_text(code: int) -> str:
     """Return a close code in words for people and logs: ``'1001 going away'``."""
     known = _CLOSE_TEXTS.get(code)

@@ -57,7 +57,7 @@ class HandshakeError(Exception):
 def accept_key(key: str) -> str:
     """Return the ``Sec-WebSocket-Accept`` that answers a key (RFC 6455, 4.2.2, 5.4)."""
     digest = sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
-    return b2a_base64(digest, newline=False).decode("ascii")
+    return b2a_base64(digest, newline=False).decode()
 
 
 def elements(values: Sequence[str]) -> list[str]:
@@ -196,7 +196,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 def new_key() -> str:
     """Return a fresh ``Sec-WebSocket-Key``: 16 unpredictable bytes in base64 (RFC 6455, 4.1)."""
-    return b64encode(urandom(16)).decode("ascii")
+    return b64encode(urandom(16)).decode()
 
 
 def request_headers(

@@ -205,7 +205,6 @@ class Protocol(Receiver):
         self._message = None
         self._inflater = None
         self._deflater = None
-        self._begun_tail = b""
         return size
 
     def _payload(self, opcode: int, payload: str | bytes | bytearray | memoryview) -> bytes:
@@ -213,7 +212,8 @@ class Protocol(Receiver):
             raise ValueError(f"A message cannot have opcode {opcode}: use Opcode.TEXT or Opcode.BINARY")
         if isinstance(payload, str):
             return payload.encode()
-        return payload if type(payload) is bytes else bytes(payload)
+        # Bytes are not copied by that.
+        return bytes(payload)
 
     def _is_text(self, data: bytes) -> bool:
         # What was received as text need not be checked again to be sent on.

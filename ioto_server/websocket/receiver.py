@@ -67,15 +67,15 @@ class Receiver(FrameReader):
 
     def __init__(
         self,
-        client: bool = False,
+        client: bool,
         *,
         max_message: int,
         max_frame: int,
         max_fragments: int,
-        validate_utf: bool = True,
-        text_bytes: bool = False,
-        stream: bool = False,
-        deflate: Deflate | None = None,
+        validate_utf: bool,
+        text_bytes: bool,
+        stream: bool,
+        deflate: Deflate | None,
     ) -> None:
         super().__init__(client, max_message, max_frame, max_fragments, deflate is not None)
         self._validate = validate_utf

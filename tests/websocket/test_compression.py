@@ -143,6 +143,9 @@ def test_undecodable(payload: str, first: int) -> None:
     code, text, known_at = failure(masked(first, data), deflate=AGREED)
     assert (code, text) == (1007, reason)
     assert known_at <= 6 + len(data)
+    good = masked(first, deflated(b"good")[0])
+    afresh = Deflate(receive_takeover=False)
+    assert events(good + masked(first, data), deflate=afresh)[1:] == [("FAILED", code, text)]
 
 
 def test_undecodable_text_that_is_not_checked() -> None:
@@ -336,6 +339,18 @@ def test_streamed_frames_are_flushed() -> None:
     assert events(wire, deflate=AGREED, stream=True) == [("PIECE", "BINARY", b"ab", 2), *binary(b"cd")]
 
 
+@pytest.mark.parametrize("content", [bytes(1000), b"abc" * 500, bytes(range(250)) * 5])
+def test_streamed_frames_bring_all_that_they_inflate_to(content: bytes) -> None:
+    """Also where zlib has taken all compressed bytes and still holds some of what they inflate to."""
+    payload = deflated(content)[0]
+    for place in range(1, len(payload)):
+        protocol = make(deflate=AGREED, stream=True, max_frame=300)
+        found = feed(protocol, masked(0x42, payload[:place]))
+        assert sum(event[3] for event in found) == len(zlib.decompressobj(-15).decompress(payload[:place]))
+        found += feed(protocol, masked(0x80, payload[place:]))
+        assert b"".join(event[2] for event in found) == content
+
+
 @pytest.mark.parametrize("frame", [1, 2, 5, 300])
 def test_streamed_text_ends_on_character_boundaries(frame: int) -> None:
     text = "a😀€é" * 50
@@ -402,10 +417,12 @@ def test_compressed_messages_after_our_close_are_discarded() -> None:
 
 def test_buffered_counts_compressed_bytes_too() -> None:
     protocol = make(deflate=AGREED, stream=True, max_frame=1000)
+    assert protocol.buffered == 0
     payload = deflated(bytes(100000), random.Random(1).randbytes(500))
-    protocol.receive(masked(COMPRESSED_BINARY, payload[0] + zlib_tail() + payload[1]))
+    wire = masked(COMPRESSED_BINARY, payload[0] + zlib_tail() + payload[1])
+    protocol.receive(wire)
     assert protocol.next_event().name == "PIECE"
-    assert protocol.buffered > 500
+    assert 500 < protocol.buffered < len(wire)
 
 
 # Whichever way it is cut
@@ -485,6 +502,15 @@ def test_fault_right_behind_a_piece(frame: int) -> None:
     found = events(wire, deflate=AGREED, max_frame=max(frame, 300), stream=True)
     assert found[-1][:2] == ("FAILED", 1007)
     assert all(event[0] == "PIECE" for event in found[:-1])
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 200])
+def test_pieces_come_before_the_fault_behind_them(size: int) -> None:
+    """All that was well is handed out, also where the fault is in the very bytes that end a piece."""
+    wire = masked(COMPRESSED_BINARY, deflated(bytes(size))[0] + b"\x00\x00\xff\xff\x06")
+    found = events(wire, deflate=AGREED, max_frame=100, stream=True)
+    assert found[-1][:2] == ("FAILED", 1007)
+    assert [event[3] for event in found[:-1]] == [100] * (size // 100)
 
 
 # Sending

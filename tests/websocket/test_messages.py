@@ -134,6 +134,8 @@ def test_sum_of_fragments_over_the_limit_fails_at_the_length_of_the_last() -> No
     assert failure(first + masked(0x80, bytes(401)), max_message=1000) == (1009, OVER_MESSAGE, len(first) + 4)
     first = masked(0x02, bytes(990))
     assert failure(first + masked(0x00, bytes(11)), max_message=1000) == (1009, OVER_MESSAGE, len(first) + 2)
+    first = masked(0x02, bytes(990)) + masked(0x00, bytes(1))
+    assert failure(first + masked(0x00, bytes(10)), max_message=1000) == (1009, OVER_MESSAGE, len(first) + 2)
 
 
 def test_the_tighter_limit_is_named() -> None:
@@ -161,6 +163,7 @@ def test_non_minimal_length_is_told_before_the_limit() -> None:
     wire = bytes([BINARY, 0xFF]) + (65535).to_bytes(8, "big")
     assert failure(wire, max_frame=10)[0] == 1002
     assert failure(bytes([BINARY, 0xFE, 0, 125]), max_frame=10)[0] == 1002
+    assert failure(bytes([BINARY, 0xFE, 0, 125]), max_message=0)[0] == 1002
 
 
 def test_fragments_at_the_limit() -> None:
@@ -310,6 +313,18 @@ def test_streamed_text_that_is_not_checked_is_replaced() -> None:
         ("PIECE", "TEXT", "a\ufffd", 2),
         ("MESSAGE", "TEXT", "\ufffdc\ufffd", 4),
     ]
+    assert events(wire, stream=True, validate_utf=False, text_bytes=True) == [
+        ("PIECE", "TEXT", "a\ufffd".encode(), 2),
+        ("MESSAGE", "TEXT", "\ufffdc\ufffd".encode(), 4),
+    ]
+
+
+@pytest.mark.parametrize("size", [2, 200])
+def test_text_that_is_not_checked_is_replaced_in_a_single_frame(size: int) -> None:
+    text = "a" * (size - 1) + "\ufffd"
+    wire = masked(TEXT, b"a" * (size - 1) + b"\xff")
+    assert events(wire, validate_utf=False) == [("MESSAGE", "TEXT", text, size)]
+    assert events(wire, validate_utf=False, text_bytes=True) == [("MESSAGE", "TEXT", text.encode(), size)]
 
 
 def test_streamed_message_is_limited_as_a_whole() -> None:

@@ -241,6 +241,13 @@ def test_client_masks_every_frame() -> None:
     assert [frame[0] for frame in out] == [0x81, 0x89, 0x8A, 0x88]
 
 
+@pytest.mark.parametrize("payload", ["", b"", b"x", "x"])
+def test_client_masks_the_shortest_messages(payload: str | bytes) -> None:
+    protocol, out = make(client=True), list[bytes]()
+    protocol.send_message(Opcode.TEXT if isinstance(payload, str) else Opcode.BINARY, payload, out)
+    assert b"".join(out)[1] == 0x80 + len(payload)
+
+
 def test_masking_keys_are_fresh() -> None:
     """5.3: "The masking key needs to be unpredictable", and "a fresh masking key" for each frame."""
     protocol, out = make(client=True), list[bytes]()
