@@ -45,8 +45,9 @@ INFLATE_STEP = 64 * 1024
 class Receiver(FrameReader):
     """Makes messages of frames. Use it through :class:`~ioto_server.websocket.Protocol`.
 
-    Memory: what is held of an unfinished message, never what a header promises. An idle conversation holds
-    nothing but, with context takeover, the window of the last messages.
+    Memory: what is held of an unfinished message; of what a header promises at most three times that (see
+    :class:`~ioto_server.websocket.octets.Assembly`). An idle conversation holds nothing but, with context
+    takeover, the window of the last messages.
     """
 
     __slots__ = (
