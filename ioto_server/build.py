@@ -17,8 +17,8 @@ from types import ModuleType
 
 PACKAGE = Path(__file__).resolve().parent
 
-#: The modules that are compiled. Each is its .py with the types of the .pxd beside it; or, where a .pyx is
-#: beside it, that takes its place, with the same names and the same results.
+#: The modules that are compiled. Each is its .py with the types of the .pxd beside it, if it has one; or,
+#: where a .pyx is beside it, that takes its place, with the same names and the same results.
 COMPILED = (
     "websocket/octets",
     "websocket/compression",

@@ -12,8 +12,8 @@ from ioto_server import build
 
 
 @pytest.mark.parametrize("module", build.COMPILED)
-def test_every_compiled_module_is_python_with_types_beside_it(module: str) -> None:
-    assert {".py", ".pxd"} <= {source.suffix for source in build.sources(module)}
+def test_every_compiled_module_is_python_to_read(module: str) -> None:
+    assert ".py" in {source.suffix for source in build.sources(module)}
 
 
 @pytest.fixture
