@@ -28,6 +28,11 @@ def main() -> None:
     parser.add_argument("--for", dest="seconds", type=seconds, default=600.0, help="how long it blows (10m)")
     parser.add_argument("--clients", type=int, default=10_000, help="how many are connected (10000)")
     parser.add_argument("--seed", type=int, default=0, help="of chance (another each day of the year)")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="server and healthy clients go before the storm's own process (root)",
+    )
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -46,6 +51,7 @@ def main() -> None:
                 stay=min(120.0, options.seconds / 5),
                 seed=options.seed or time.localtime().tm_yday,
                 measure_latency=True,
+                realtime=options.realtime,
             )
             found = uvloop.run(soak(server, plan, say))
             code = server.stop()

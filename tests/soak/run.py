@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import sys
@@ -45,9 +46,15 @@ class Plan:
     stay: float
     seed: int
     measure_latency: bool = False
+    realtime: bool = False
 
 
-async def probe(server: Server, seconds: float) -> dict[str, float]:
+def prefer(pid: int) -> None:
+    """Let a process go before the storm's own, which has to share the machine with who is measured."""
+    os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+
+
+async def probe(server: Server, seconds: float, realtime: bool) -> dict[str, float]:
     """What healthy clients measure for so long."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -58,6 +65,8 @@ async def probe(server: Server, seconds: float) -> dict[str, float]:
         cwd=REPOSITORY,
         stdout=asyncio.subprocess.PIPE,
     )
+    if realtime:
+        prefer(process.pid)
     output, _ = await process.communicate()
     assert process.returncode == 0, "a healthy client lost its connection or got a wrong answer"
     measured: dict[str, float] = json.loads(output)
@@ -69,7 +78,9 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
     weather = Weather(server.address, random.Random(plan.seed), plan.stay)
     # The first storm fills what is kept for ever: caches, free lists, the heap's pools.
     first = plan.seconds / 3
-    calm = [await probe(server, 5) for _ in range(3)] if plan.measure_latency else []
+    if plan.realtime:
+        prefer(server.pid)
+    calm = [await probe(server, 5, plan.realtime) for _ in range(3)] if plan.measure_latency else []
     await blow(weather, plan.clients, first, plan.rate)
     before = await settle(server)
     say(f"after the first {first:.0f} s: {before}")
@@ -77,7 +88,7 @@ async def soak(server: Server, plan: Plan, say: Callable[[str], None]) -> dict[s
 
     async def keep_probing() -> None:
         while plan.measure_latency:
-            storm.append(await probe(server, min(15, (plan.seconds - first) / 3)))
+            storm.append(await probe(server, min(15, (plan.seconds - first) / 3), plan.realtime))
             websockets = (await server.state())["websockets"]
             resident = server.resident // MEGABYTE
             say(f"{websockets} WebSockets, {resident} MB, p99 of healthy clients {storm[-1]['p99']} ms")
