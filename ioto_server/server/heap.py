@@ -10,7 +10,7 @@ from ioto_server.session import Memory
 
 # Bytes let go of that are worth the milliseconds of giving them back: while `limits.memory` is being kept,
 # and when it has become quiet.
-_WHEN_FULL: Final = 4 * 1024 * 1024
+_WHEN_FULL: Final = 1024 * 1024
 _WHEN_QUIET: Final = 16 * 1024 * 1024
 
 # Turns of the wheel without any change in what is held that count as quiet.
