@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import tempfile
 import time
@@ -30,8 +31,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of chance (another each day of the year)")
     parser.add_argument(
         "--realtime",
-        action="store_true",
-        help="server and healthy clients go before the storm's own process (root)",
+        action=argparse.BooleanOptionalAction,
+        default=os.geteuid() == 0,
+        help="server and healthy clients go before the storm's own process (as root they do)",
     )
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -53,6 +55,7 @@ def main() -> None:
                 measure_latency=True,
                 realtime=options.realtime,
             )
+            say(f"server and healthy clients {'go' if options.realtime else 'do not go'} before the storm")
             found = uvloop.run(soak(server, plan, say))
             code = server.stop()
         finally:
