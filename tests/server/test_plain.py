@@ -22,10 +22,11 @@ from ioto_server.server import plain
 LIMIT = 60
 
 
-def load_source() -> ModuleType:
-    """The Python source of the module, whatever was compiled beside it."""
-    source = Path(plain.__file__).with_name("plain.py")
-    spec = spec_from_file_location("ioto_server.server.plain_source", source)
+def load_source(running: ModuleType) -> ModuleType:
+    """The Python source of a module, whatever was compiled beside it."""
+    name = running.__name__
+    source = Path(str(running.__file__)).with_name(f"{name.rpartition('.')[2]}.py")
+    spec = spec_from_file_location(f"{name}_source", source)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -33,7 +34,7 @@ def load_source() -> ModuleType:
     return module
 
 
-SOURCE = load_source()
+SOURCE = load_source(plain)
 
 
 class Recorder(asyncio.Protocol):
@@ -73,24 +74,13 @@ class Recorder(asyncio.Protocol):
         self.lost.set_result(None)
 
 
-class _Buffered(asyncio.BufferedProtocol):
-    """The same with a buffer of few bytes."""
+class Recorded:
+    """What is not about how bytes come, of a protocol that has a recorder."""
 
-    def __init__(self) -> None:
-        self.recorder = Recorder()
-        self.space = bytearray(7)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.recorder, name)
+    recorder: Recorder
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.recorder.connection_made(transport)
-
-    def get_buffer(self, _sizehint: int) -> bytearray:
-        return self.space
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.recorder.data_received(bytes(self.space[:nbytes]))
 
     def eof_received(self) -> bool:
         return self.recorder.eof_received()
@@ -103,6 +93,23 @@ class _Buffered(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.recorder.connection_lost(error)
+
+
+class _Buffered(Recorded, asyncio.BufferedProtocol):
+    """The same with a buffer of few bytes."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.space = bytearray(7)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.recorder, name)
+
+    def get_buffer(self, _sizehint: int) -> bytearray:
+        return self.space
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.recorder.data_received(bytes(self.space[:nbytes]))
 
 
 class Bench:

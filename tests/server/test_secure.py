@@ -14,7 +14,6 @@ import struct
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,25 +26,13 @@ from ioto_server.config import Tls
 from ioto_server.server import secure
 from ioto_server.server.plain import Plain, Taker, write_parts
 from ioto_server.server.tls import TlsContext, make_context
-from tests.server.test_plain import LIMIT, Recorder, until
+from tests.server.test_plain import LIMIT, Recorded, Recorder, load_source, until
 from tests.tls.certificates import client_context, write_pair
 
-
-def load_source() -> ModuleType:
-    """The Python source of the module, whatever was compiled beside it."""
-    source = Path(secure.__file__).with_name("secure.py")
-    spec = spec_from_file_location("ioto_server.server.secure_source", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SOURCE = load_source(secure)
 
 
-SOURCE = load_source()
-
-
-class Own(Taker):
+class Own(Recorded, Taker):
     """A taker that writes down what it is told."""
 
     def __init__(self, buffer: bytearray) -> None:
@@ -56,21 +43,6 @@ class Own(Taker):
     def take(self, nbytes: int) -> None:
         self.most = max(self.most, nbytes)
         self.recorder.data_received(bytes(self.buffer[:nbytes]))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.recorder.connection_made(transport)
-
-    def eof_received(self) -> bool:
-        return self.recorder.eof_received()
-
-    def pause_writing(self) -> None:
-        self.recorder.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.recorder.resume_writing()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.recorder.connection_lost(error)
 
 
 class Bench:
