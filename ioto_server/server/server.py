@@ -81,6 +81,8 @@ class Server:
         self._openings = Openings()
         self.clients = Connections(config.limits, self.host.websockets)
         self._ticking: asyncio.TimerHandle | None = None
+        # One turn after another is asked for, however many ticks they last.
+        self._catching_up = False
         keep_freed()
         self._heap = Heap(self.host.memory)
         self._leftover = Leftover(self.host)
@@ -184,22 +186,22 @@ class Server:
     def _tick(self) -> None:
         self._ticking = None
         self.wheel.turn(monotonic())
-        late = self._catch_up()
+        self._catch_up()
         self._heap.turn()
         self._leftover.turn(self.wheel.now)
         if self.wheel.stalled:
             _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
-        if late or len(self.wheel) or self._heap.waits:
+        if self.wheel.late or len(self.wheel) or self._heap.waits:
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
 
-    def _catch_up(self) -> bool:
+    def _catch_up(self) -> None:
         """See to the deadlines that are left, in as many turns as it takes: sockets are read in between."""
-        late = self.wheel.late
-        if late:
+        if self.wheel.late and not self._catching_up:
+            self._catching_up = True
             asyncio.get_running_loop().call_soon(self._see_to_rest)
-        return late
 
     def _see_to_rest(self) -> None:
+        self._catching_up = False
         self.wheel.go_on()
         self._catch_up()
 
