@@ -125,15 +125,16 @@ class Server:
         task.add_done_callback(self._stopping.discard)
 
     async def stop(self, code: int, reason: str) -> None:
-        """Accept no more, tell every WebSocket, let requests finish, for at most `timeouts.drain`."""
+        """Accept no more, tell every WebSocket, let requests finish for at most `timeouts.drain`."""
         self.stopping = (code, reason)
         self.listening.close(self.listening.endpoints)
         drain = self.config.timeouts.drain
+        # What had arrived before the stop is read first: our Close would have it discarded.
+        await asyncio.sleep(0)
+        # Outside of the drain, which is for what depends on the peers: everybody is told, however busy it is.
+        await self._tell(code, reason)
         try:
             async with asyncio.timeout(drain):
-                # What had arrived before the stop is read first: our Close would have it discarded.
-                await asyncio.sleep(0)
-                await self._tell(code, reason)
                 await self.clients.gone()
                 await self.host.actions_done()
         except TimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 
 from tests.conftest import StartDaemon
 from tests.support.raw import BINARY, CLOSE, TEXT, RawClient, frame
@@ -125,6 +126,18 @@ def test_what_does_not_finish_within_timeouts_drain_is_dropped(start_daemon: Sta
         assert line["connections"] == 2
         close = daemon.log("websocket close")
         assert (close["cause"], close["clean"]) == ("server stopping", False)
+    assert daemon.wait() == 0
+
+
+def test_everybody_is_told_however_short_the_drain_is(start_daemon: StartDaemon) -> None:
+    """More than one batch of them: the drain is over before the second one's turn comes."""
+    daemon = start_daemon({"timeouts": {"drain": "1 ms"}}, {"actions.py": ACTIONS})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(daemon.url)) for _ in range(600)]
+        for client in clients:
+            client.upgrade("/sends")
+        daemon.signal(signal.SIGTERM)
+        assert {client.read_frame().close_code for client in clients} == {1001}
     assert daemon.wait() == 0
 
 
