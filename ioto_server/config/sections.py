@@ -243,7 +243,7 @@ class Tls(Section):
     )
     ciphers: kinds.Ciphers = directive(
         None,
-        "OpenSSL cipher list for TLS 1.2.\nNot set: Python's own safe choice.",
+        "OpenSSL cipher list for TLS 1.2.\nNot set: AES-GCM or ChaCha20 with forward secrecy.",
     )
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .settings import LISTEN_BACKLOG
-from .tls import TlsContext
+
+if TYPE_CHECKING:
+    from .tls import TlsContext
 
 # The loop wants a bound of its own for a connection's end, in seconds. It is left to the deadlines that every
 # connection has: they know whether the client is still taking what was sent.
 _A_DAY: Final = 86400.0
+
+
+def order_suites(context: ssl.SSLContext, names: list[str]) -> None:
+    """Have a server prefer these TLS 1.3 ciphers in this order, where Python can say so: from 3.15 on."""
+    set_suites: Any = getattr(context, "set_ciphersuites", None)
+    if set_suites is not None:
+        set_suites(":".join(names))
 
 
 async def serve_by_loop(

@@ -19,13 +19,19 @@
 #define IOTO_BIO_RETRY_READ (0x01 | 0x08)
 #define IOTO_BIO_RETRY_ANY (0x07 | 0x08)
 #define IOTO_BIO_CTRL_FLUSH 11
+#define IOTO_CTRL_CLEAR_MODE 78
+#define IOTO_MODE_RELEASE_BUFFERS 0x10
 
 #define IOTO_OPENSSL(NAME) \
     NAME(int, SSL_read, (void *, void *, int)) \
     NAME(int, SSL_write, (void *, const void *, int)) \
     NAME(int, SSL_pending, (const void *)) \
+    NAME(long, SSL_ctrl, (void *, int, long, void *)) \
+    NAME(int, SSL_free_buffers, (void *)) \
     NAME(int, SSL_shutdown, (void *)) \
     NAME(int, SSL_get_error, (const void *, int)) \
+    NAME(void *, SSL_get_SSL_CTX, (const void *)) \
+    NAME(int, SSL_CTX_set_ciphersuites, (void *, const char *)) \
     NAME(void *, SSL_get_rbio, (const void *)) \
     NAME(void *, SSL_get_wbio, (const void *)) \
     NAME(void, SSL_set0_rbio, (void *, void *)) \
@@ -207,6 +213,8 @@ static void *ioto_attach(PyObject *socket, PyObject *context, PyObject *in, PyOb
         openssl.SSL_set0_rbio(made->ssl, wire->bio);
         openssl.BIO_up_ref(wire->bio);
         openssl.SSL_set0_wbio(made->ssl, wire->bio);
+        /* Not after each record: see ioto_rest. */
+        openssl.SSL_ctrl(made->ssl, IOTO_CTRL_CLEAR_MODE, IOTO_MODE_RELEASE_BUFFERS, NULL);
     }
     return made->ssl;
 }
@@ -226,6 +234,20 @@ static ssize_t ioto_wire_send(ioto_wire *wire, int fd)
     return size < 0 ? -errno : size;
 }
 
+/* What is left by others would be taken for the next call's. To look costs less than to clear what is clear. */
+static void ioto_forget_errors(void)
+{
+    if (openssl.ERR_peek_last_error() != 0)
+        openssl.ERR_clear_error();
+}
+
+/* A connection has had its turn. Between two of them it keeps none of the buffers that records are opened and
+   sealed in, 33 KiB, unless a part of a record is in them. */
+static void ioto_rest(void *ssl)
+{
+    openssl.SSL_free_buffers(ssl);
+}
+
 /* As many bytes as there are and fit. `status` is what SSL_get_error said when it was less, 0 if there may be more. */
 static ssize_t ioto_open(void *ssl, ioto_wire *wire, char *buffer, size_t room, int *status)
 {
@@ -234,7 +256,7 @@ static ssize_t ioto_open(void *ssl, ioto_wire *wire, char *buffer, size_t room, 
     while (got < room) {
         size_t most = room - got > 1 << 30 ? 1 << 30 : room - got;
         int count;
-        openssl.ERR_clear_error();
+        ioto_forget_errors();
         count = openssl.SSL_read(ssl, buffer + got, (int) most);
         if (count <= 0) {
             *status = openssl.SSL_get_error(ssl, count);
@@ -255,7 +277,7 @@ static int ioto_seal(void *ssl, ioto_wire *wire, const char *data, size_t size)
 {
     int sealed;
     wire->hidden = 1;
-    openssl.ERR_clear_error();
+    ioto_forget_errors();
     sealed = openssl.SSL_write(ssl, data, (int) size);
     wire->hidden = 0;
     return sealed == (int) size;
@@ -264,8 +286,7 @@ static int ioto_seal(void *ssl, ioto_wire *wire, const char *data, size_t size)
 static void ioto_shut(void *ssl, ioto_wire *wire)
 {
     wire->hidden = 1;
-    openssl.ERR_clear_error();
     openssl.SSL_shutdown(ssl);
-    openssl.ERR_clear_error();
+    ioto_forget_errors();
     wire->hidden = 0;
 }

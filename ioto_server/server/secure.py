@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .loop_tls import serve_by_loop
+from .loop_tls import order_suites, serve_by_loop
 from .plain import Plain
-from .tls import TlsContext
+
+if TYPE_CHECKING:
+    from .tls import TlsContext
+
+__all__ = ["BY_LOOP", "order_suites", "serve"]
 
 #: Why TLS is left to the event loop; None where it is not.
 BY_LOOP: Final[str | None] = "not compiled"

@@ -13,6 +13,7 @@ import sys
 
 import _ssl
 
+from .loop_tls import order_suites as order_by_ssl
 from .loop_tls import serve_by_loop
 
 from .plain cimport Acceptor, Plain, Stream
@@ -33,6 +34,8 @@ cdef extern from "secure.h":
 
     cdef struct Functions:
         int (*SSL_pending)(const void *)
+        void *(*SSL_get_SSL_CTX)(const void *)
+        int (*SSL_CTX_set_ciphersuites)(void *, const char *)
         void (*ERR_clear_error)()
         unsigned long (*ERR_peek_last_error)()
         void (*ERR_error_string_n)(unsigned long, char *, size_t)
@@ -48,6 +51,7 @@ cdef extern from "secure.h":
     Py_ssize_t ioto_open(void *session, ioto_wire *wire, char *buffer, size_t room, int *status)
     int ioto_seal(void *session, ioto_wire *wire, const char *data, size_t size)
     void ioto_shut(void *session, ioto_wire *wire)
+    void ioto_rest(void *session)
 
 cdef extern from "<sys/epoll.h>":
     uint32_t EPOLLIN, EPOLLOUT
@@ -115,6 +119,20 @@ cdef str find_openssl():
 BY_LOOP = find_openssl()
 
 
+def order_suites(context, list names not None):
+    cdef void *session
+    cdef bytes joined
+    if BY_LOOP is not None:
+        order_by_ssl(context, names)
+        return
+    joined = ":".join(names).encode()
+    wire = Wire()
+    made = context.wrap_bio(wire.incoming, wire.outgoing, server_side=True)
+    session = wire.attach(made, False)
+    if not openssl.SSL_CTX_set_ciphersuites(openssl.SSL_get_SSL_CTX(session), joined):
+        raise ssl_error()
+
+
 async def serve(Plain plain not None, listener, protocol, context, double handshake):
     if BY_LOOP is not None:
         return await serve_by_loop(listener, protocol, context, handshake)
@@ -170,6 +188,8 @@ cdef class SecureStream(Stream):
     # What came behind that at which reading was paused; `rest` says that there is some, here or within OpenSSL.
     cdef bytes kept
     cdef bint rest
+    # What is on the wire is being taken in.
+    cdef bint taking
     # Our close_notify is sent. The peer has sent its own, or has ended TCP without.
     cdef bint notified
     cdef bint heard
@@ -294,6 +314,7 @@ cdef class SecureStream(Stream):
         """Use up what is on the wire, or keep it: whoever is served next needs the place."""
         cdef ioto_wire *wire = self.wire.wire
         self.rest = False
+        self.taking = True
         try:
             if self.made_by is not None:
                 self.shake()
@@ -304,6 +325,8 @@ cdef class SecureStream(Stream):
                 self.kept = PyBytes_FromStringAndSize(wire.in_ + wire.at, wire.end - wire.at)
                 self.rest = True
             wire.at = wire.end = 0
+            self.taking = False
+            ioto_rest(self.session)
 
     cdef hand_on(self):
         """Open record after record, for the protocol; once this side is closing, for nobody."""
@@ -382,7 +405,7 @@ cdef class SecureStream(Stream):
     cdef write_one(self, bytes part):
         if not self.closing and part:
             self.seal(PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part))
-            self.transmit()
+            self.written()
 
     cdef write_list(self, list parts, Py_ssize_t size):
         """Seal parts one after the other into as few records as can be."""
@@ -414,7 +437,12 @@ cdef class SecureStream(Stream):
                 filled = left
         if filled:
             self.seal(record, filled)
+        self.written()
+
+    cdef written(self):
         self.transmit()
+        if not self.taking:
+            ioto_rest(self.session)
 
     cdef seal(self, const char *data, Py_ssize_t size):
         cdef Py_ssize_t count
@@ -470,7 +498,7 @@ cdef class SecureStream(Stream):
         if not self.notified:
             self.notified = True
             ioto_shut(self.session, self.wire.wire)
-            self.transmit()
+            self.written()
         if self.unsent == 0:
             if self.heard:
                 self.lose(None)

@@ -11,6 +11,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from ioto_server.config import Tls
+from ioto_server.server import secure
 from ioto_server.server.tls import TlsContext, TlsError, make_context
 from tests.tls.certificates import AUTHORITY, client_context, replace, write_pair
 
@@ -77,11 +78,31 @@ def test_older_versions_are_refused(context: TlsContext) -> None:
         Handshake(context, client)
 
 
-def test_the_servers_order_of_ciphers_counts(context: TlsContext) -> None:
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["AES256-GCM-SHA384", "AES128-GCM-SHA256", "CHACHA20-POLY1305"], "AES128-GCM-SHA256"),
+        (["AES256-GCM-SHA384", "CHACHA20-POLY1305"], "AES256-GCM-SHA384"),
+        (["CHACHA20-POLY1305", "AES256-GCM-SHA384", "AES128-GCM-SHA256"], "CHACHA20-POLY1305"),
+    ],
+)
+def test_the_servers_order_of_ciphers_counts_but_for_a_client_without_aes(
+    offered: list[str], chosen: str, context: TlsContext
+) -> None:
     client = client_context()
     client.maximum_version = ssl.TLSVersion.TLSv1_2
-    client.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
-    assert (Handshake(context, client).client.cipher() or [""])[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+    client.set_ciphers(":".join(f"ECDHE-ECDSA-{name}" for name in offered))
+    assert (Handshake(context, client).client.cipher() or [""])[0] == f"ECDHE-ECDSA-{chosen}"
+
+
+def test_aes_with_128_bits_comes_first_in_tls_1_3_where_python_or_we_can_say_so(context: TlsContext) -> None:
+    told = secure.BY_LOOP is None or hasattr(ssl.SSLContext, "set_ciphersuites")
+    names = [cipher["name"] for cipher in ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).get_ciphers()]
+    first = "TLS_AES_128_GCM_SHA256" if told else names[0]
+    agreed = Handshake(context, client_context())
+    assert (agreed.client.cipher() or [""])[0] == first
+    shared = {name for name, _, _ in agreed.server.shared_ciphers() or []}
+    assert {name for name in names if name.startswith("TLS_")} <= shared, "none is taken away"
 
 
 @pytest.mark.parametrize("ciphers", ["AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA384", "AES256-SHA"])
