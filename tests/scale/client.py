@@ -134,6 +134,9 @@ class Client:
             opcode, payload, data = data[0] & 15, data[2 : 2 + data[1]], data[2 + data[1] :]
             if opcode == 9:
                 self.events["pings"] += 1
+                # After our Close nothing may follow: the server may have closed behind its own by then.
+                if self.churns or self._ending:
+                    continue
                 one.send(bytes((0x8A, 0x80 | len(payload))) + b"\x00" * 4 + payload)
             elif opcode == 8:
                 self.codes[str(int.from_bytes(payload[:2], "big"))] += 1
