@@ -72,3 +72,26 @@ def test_what_is_freed_is_kept_for_the_next_message() -> None:
     """
     faults = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(faults.stdout) < 25 * 256, "without, it is 512 a message"
+
+
+def test_threads_share_one_heap() -> None:
+    """Else each keeps what it has freed to itself, and a daemon that reloads grows for its first hours."""
+    program = """if True:
+        import ctypes, threading
+        from ioto_server.server.heap import keep_freed
+        keep_freed()
+        together = threading.Barrier(4)
+        def work():
+            kept = [bytes(bytearray(5000)) for _ in range(100)]
+            together.wait()
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        library = ctypes.CDLL(None)
+        library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+        library.fflush(None)
+    """
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.count("<heap nr=") == 1, said.stdout

@@ -20,6 +20,10 @@ from .socket_client import GoneError, SocketClient
 
 Errand = Callable[["Churn"], Awaitable[None]]
 
+# More than twice as many as are remembered of anything, and how many are asked for on one connection.
+_PATHS = 2500
+_OF_ONE = 500
+
 MESSAGE = frame(TEXT, b"a short message", key=bytes(4))
 MANY = frame(BINARY, bytes(200), key=bytes(4)) * 20
 
@@ -137,6 +141,18 @@ ERRANDS: dict[Errand, int] = {
     compresses: 5,
     follows_events: 5,
 }
+
+
+async def ask_for_many(server: Server) -> None:
+    """Ask for more paths than the server remembers: all that it keeps of those that came lately is full then.
+
+    Visitors who come by chance take half an hour to fill it, which looks like growth.
+    """
+    for first in range(0, _PATHS, _OF_ONE):
+        async with SocketClient(server.address) as client:
+            for number in range(first, first + _OF_ONE):
+                await client.send(f"GET /none/first/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                await _whole_answer(client)
 
 
 async def churn_until(churn: Churn, end: float, at_once: int) -> None:

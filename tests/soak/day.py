@@ -27,7 +27,7 @@ import uvloop
 from tests.support import REPOSITORY
 
 from .__main__ import seconds
-from .churn import Churn, churn_until
+from .churn import Churn, ask_for_many, churn_until
 from .operator import Operator
 from .plot import Panel, svg
 from .run import NEVER
@@ -161,6 +161,7 @@ async def live(
             await asyncio.sleep(2)
             day.busy.append((loop.time() - begun, server.resident, server.descriptors))
 
+    await ask_for_many(server)
     watching = asyncio.ensure_future(watch())
     while loop.time() - begun < span or len(day.rests) < _FEWEST:
         weather = Weather(server.address, chance, cycle / 2)
