@@ -33,7 +33,7 @@ $PIP --disable-pip-version-check --no-input --quiet install \
 	--no-compile --no-warn-script-location --target "$LIBRARY" "$copy"
 rm -rf "$LIBRARY/bin"
 # They are modules here, not programs, and name interpreters that need not exist.
-find "$LIBRARY" -name '*.py' -exec sed -i '1s/^#!.*//' {} +
+find "$LIBRARY" -name '*.py' -exec sed -i '1s/^#!.*//' {} + -exec chmod 644 {} +
 # Compiled once, here: the service may not write beside its library, and would compile all of it at every start.
 $PYTHON -m compileall -q ${DESTDIR:+-s "$DESTDIR"} "$LIBRARY"
 
