@@ -66,25 +66,25 @@ class Headers:
             check_field(name, value)
             self._fields.setdefault(name.lower(), []).append(value)
 
-    @classmethod
-    def of_fields(cls, fields: dict[str, list[str]]) -> Headers:
+    @staticmethod
+    def of_fields(fields: dict[str, list[str]]) -> Headers:
         """Take over `fields`: lower-case names, each with checked values. For the parser; copies nothing."""
-        headers = cls.__new__(cls)
-        headers._fields = fields
-        return headers
+        return _of_fields(fields)
 
     def replacing(self, name: str, value: str) -> Headers:
         """The same fields, with another value of the one named `name` (lower case), checked before."""
-        return Headers.of_fields({**self._fields, name: [value]})
+        return _of_fields({**self._fields, name: [value]})
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The combined value of a field, or `default` (RFC 9110 5.2).
 
         Several lines of one name are joined by a comma and a blank; Cookie lines by `; ` (RFC 6265 5.4).
         """
-        values = self._fields.get(name.lower())
+        values = self._fields.get(name)
         if values is None:
-            return default
+            values = self._fields.get(name.lower())
+            if values is None:
+                return default
         if len(values) == 1:
             return values[0]
         return ("; " if name.lower() == "cookie" else ", ").join(values)
@@ -118,6 +118,12 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.items())!r})"
+
+
+def _of_fields(fields: dict[str, list[str]]) -> Headers:
+    headers = Headers.__new__(Headers)
+    headers._fields = fields
+    return headers
 
 
 def check_field(name: str, value: str) -> None:

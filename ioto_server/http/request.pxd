@@ -1,6 +1,9 @@
 """The types of request.py, for its compiled form. No code: what is compiled is request.py itself."""
 
 
+from .headers cimport Headers
+
+
 cdef class Request:
     cdef public str method
     cdef public str target
@@ -8,7 +11,7 @@ cdef class Request:
     cdef public str query
     cdef public str version
     cdef public str host
-    cdef public object headers
+    cdef public Headers headers
     cdef public object trailers
     cdef public object content_length
     cdef public bint chunked

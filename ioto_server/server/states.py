@@ -8,8 +8,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+from ioto_server.session.quick import QuickEnum
 
-class Phase(Enum):
+
+class Phase(Enum, metaclass=QuickEnum):
     """Where a connection that speaks HTTP stands."""
 
     # Each is itself alone; Enum's own hash is made of the name, each time.
@@ -24,7 +26,7 @@ class Phase(Enum):
     GONE = "gone"
 
 
-class Step(Enum):
+class Step(Enum, metaclass=QuickEnum):
     """What leads from one phase to another; the value is the step in words."""
 
     __hash__ = object.__hash__

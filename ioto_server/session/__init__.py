@@ -13,8 +13,9 @@ from .link import Link
 from .memory import Memory
 from .outbox import NEXT_TURN, SENT
 from .run import run_action
+from .terms import Upgrade
 from .topics import Topics
-from .web import Upgrade, Web
+from .web import Web
 from .websocket import WebSocket
 
 __all__ = [

@@ -61,7 +61,7 @@ class Answer(Asked):
 
     __slots__ = ("_answer", "_headers", "_length", "_status")
 
-    def __init__(
+    def _begin_answer(
         self,
         request: Request,
         host: Host,
@@ -71,7 +71,7 @@ class Answer(Asked):
         peer: str,
         tls: Mapping[str, Any] | None,
     ) -> None:
-        super().__init__(request, host, action, exchange, path_rest, peer, tls)
+        self._begin_asked(request, host, action, exchange, path_rest, peer, tls)
         self._status = 200
         self._headers: list[tuple[str, str]] | None = None
         self._answer: list[bytes] | None = None

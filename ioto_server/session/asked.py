@@ -36,7 +36,7 @@ class Asked:
         "tls",
     )
 
-    def __init__(
+    def _begin_asked(
         self,
         request: Request,
         host: Host,

@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from ioto_server.config import Config, Limits
-from ioto_server.websocket import Protocol
+from ioto_server.websocket.protocol import Protocol
 
 from .keepalive import KeepAlive
 from .memory import Memory
@@ -55,6 +55,7 @@ class Core:
         self.data = SimpleNamespace()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._actions: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._pings = 0
         self._numbers = 0
 
@@ -111,11 +112,17 @@ class Core:
                 "which carries them to all, or workers: 1"
             )
 
-    # ---- tasks ----------------------------------------------------------------------------------------
+    # ---- the loop, and tasks ---------------------------------------------------------------------------
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of this process, which runs already: to ask asyncio costs a system call each time."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept until it ends, and cancelled when the server stops."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = self.loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -124,7 +131,7 @@ class Core:
         self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
     ) -> asyncio.Task[None]:
         """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task = self.loop().create_task(coroutine, name=name)
         self._actions.add(task)
         task.add_done_callback(done)
         return task
@@ -180,9 +187,16 @@ class Core:
             ping=config.web_sockets.ping,
             pong=timeouts.pong,
             now=self.clock.now,
-            # Connections that open together (after a restart, say) must not ping together for ever.
-            phase=0.5 + random() / 2,
+            phase=first_phase(),
         )
+
+
+def first_phase() -> float:
+    """When a connection pings first, as a part of `webSockets.ping`.
+
+    Connections that open together (after a restart, say) must not ping together for ever.
+    """
+    return 0.5 + random() / 2
 
 
 def _codec(limits: Limits) -> Protocol:

@@ -2,6 +2,7 @@
 
 import cython
 
+from .core cimport Core
 from .inbox cimport Inbox
 from .quick cimport monotonic
 from .reception cimport Reception
@@ -20,13 +21,14 @@ cdef class Delivery:
     cdef object _consumer
     cdef object _direct
     cdef object _finished
-    cdef object _host
+    cdef Core _host
     cdef Reception _waiter
     cdef Inbox _inbox
     cdef readonly object ending
     cdef readonly str path
     cdef readonly str peer
 
+    cdef _begin_delivery(self, Core host, str path, str peer)
     cdef _emit(self, event, data)
     @cython.locals(begun=double)
     cdef _call(self, event, data)

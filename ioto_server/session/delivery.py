@@ -71,7 +71,7 @@ class Delivery:
         "peer",
     )
 
-    def __init__(self, host: Core, path: str, peer: str) -> None:
+    def _begin_delivery(self, host: Core, path: str, peer: str) -> None:
         self.path = path
         self.peer = peer
         self.ending: Ending | None = None
@@ -253,7 +253,7 @@ class Delivery:
 
     def closed(self) -> asyncio.Future[int]:
         """A future of what `Web.wait()` gives: done when the connection has ended and CLOSE was handled."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int] = self._host.loop().create_future()
         waiting = self._finished
         if waiting is None:
             self._finished = future

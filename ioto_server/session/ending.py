@@ -11,11 +11,13 @@ from typing import Final, NamedTuple
 
 from ioto_server.websocket import CloseCode
 
+from .quick import QuickEnum
+
 NO_CLOSE: Final = CloseCode.ABNORMAL
 NO_CODE: Final = CloseCode.NO_STATUS
 
 
-class By(Enum):
+class By(Enum, metaclass=QuickEnum):
     """Who ended the connection."""
 
     PEER = "peer"
@@ -24,7 +26,7 @@ class By(Enum):
     NETWORK = "network"
 
 
-class Cause(Enum):
+class Cause(Enum, metaclass=QuickEnum):
     """What ended the connection: words for the log, who did it, and whether it counts as an error."""
 
     PEER_CLOSED = ("peer closed", By.PEER, False)
@@ -50,7 +52,7 @@ class Cause(Enum):
         self.error = error
 
 
-class Handshake(Enum):
+class Handshake(Enum, metaclass=QuickEnum):
     """How far the closing handshake went (RFC 6455, 7.1.2)."""
 
     COMPLETE = "complete"

@@ -38,11 +38,12 @@ class Host:
     the plugin, and ends with it: actions bound by hand, background tasks.
     """
 
-    __slots__ = ("_bind", "_core", "_owner", "_stopped", "_tasks")
+    __slots__ = ("_bind", "_owner", "_stopped", "_tasks", "core")
 
     def __init__(self, core: Core, owner: str) -> None:
         """Made by the server for each plugin, whose file is `owner`; authors never make one."""
-        self._core = core
+        # What the server shares with itself: not for authors, and free to change.
+        self.core = core
         self._owner = owner
         self._bind: Binder | None = None
         self._stopped = False
@@ -53,27 +54,22 @@ class Host:
     @property
     def data(self) -> SimpleNamespace:
         """A namespace for what the actions of all plugins share; it lives as long as the process."""
-        return self._core.data
+        return self.core.data
 
     @property
     def topics(self) -> Topics:
         """The topics: `host.topics.count(topic)` subscribers, `host.topics.last(topic)` retained."""
-        return self._core.topics
+        return self.core.topics
 
     @property
     def websockets(self) -> Set[WebSocket]:
         """The open WebSockets of this process; not to be changed."""
-        return self._core.websockets  # type: ignore[return-value]
+        return self.core.websockets  # type: ignore[return-value]
 
     @property
     def config(self) -> Config:
         """The configuration that is in force, by the names of web.json5 in Python's spelling."""
-        return self._core.config
-
-    @property
-    def core(self) -> Core:
-        """What the server shares with itself: not for authors, and free to change."""
-        return self._core
+        return self.core.config
 
     def publish(self, topic: str, message: str | bytes, *, retain: bool = False) -> int:
         """Send `message` to every subscriber of `topic`, framed once for all; returns how many there are.
@@ -84,11 +80,11 @@ class Host:
         messages would take more than a quarter of `limits.memory`, or with `workers` over 1 and no
         `topics.broker`: the other processes would not hear.
         """
-        return self._core.publish(topic, message, retain)
+        return self.core.publish(topic, message, retain)
 
     def forget(self, topic: str) -> None:
         """Retain nothing on `topic` any more; no error where nothing was. Raises as `publish` does."""
-        self._core.forget(topic)
+        self.core.forget(topic)
 
     # ---- what is the plugin's own ---------------------------------------------------------------------
 

@@ -15,6 +15,9 @@ cdef class KeepAlive:
     cdef public double pong
     cdef public double request
 
+    @cython.locals(made=KeepAlive)
+    cpdef KeepAlive another(self, double now, double phase)
+    cdef _begin(self, double inactivity, double request, double ping, double pong, double now, double phase)
     cpdef pause(self)
     cpdef resume(self, double now)
     cpdef progressed(self, double now)

@@ -40,6 +40,17 @@ class KeepAlive:
         self, *, inactivity: float, request: float, ping: float, pong: float, now: float, phase: float
     ) -> None:
         """Begin at `now`; `phase` (0 to 1) places the first ping, so that many connections spread theirs."""
+        self._begin(inactivity, request, ping, pong, now, phase)
+
+    def another(self, now: float, phase: float) -> KeepAlive:
+        """One of the same lengths that begins at `now`, with the first ping at its own `phase`."""
+        made = KeepAlive.__new__(KeepAlive)
+        made._begin(self.inactivity, self.request, self.ping, self.pong, now, phase)
+        return made
+
+    def _begin(
+        self, inactivity: float, request: float, ping: float, pong: float, now: float, phase: float
+    ) -> None:
         self.inactivity = inactivity
         self.request = request
         self.ping = ping

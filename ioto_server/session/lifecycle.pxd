@@ -10,6 +10,7 @@ from .delivery cimport Delivery
 from .keepalive cimport KeepAlive
 from .outbox cimport Outbox
 from .publication cimport Publication
+from .quick cimport monotonic
 
 
 cdef int OPEN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -17,6 +16,7 @@ from .keepalive import KeepAlive
 from .memory import SMALL
 from .outbox import Outbox
 from .pings import Pings
+from .quick import monotonic
 from .states import CLOSING, ENDED, FINISHING, LINGERING, OPEN, Step, after
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Lifecycle(Delivery):
         config: Config | None = None,
     ) -> None:
         """Made at `Web.accept()`; authors never make one. `config` is its action's, where that has own."""
-        super().__init__(host, path, peer)
+        self._begin_delivery(host, path, peer)
         self.protocol = protocol
         self.data: Any = None
         self.drop_when_slow = drop_when_slow
@@ -262,7 +262,7 @@ class Lifecycle(Delivery):
             peer=self.peer,
             path=self.path,
             protocol=self.protocol,
-            seconds=round(monotonic() - self.opened_at, 3),
+            seconds=int((monotonic() - self.opened_at) * 1000 + 0.5) / 1000,
             messages_in=self.messages_in,
             messages_out=self.messages_out,
             bytes_in=self.bytes_in,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -18,29 +17,26 @@ _BEFORE_KEY: Final = encode_head(
 def encode_opening(
     accept: str,
     protocol: str | None,
-    extensions: str | None,
-    inactivity: float,
-    request: float,
+    terms: bytes,
     own: Iterable[tuple[str, str]],
 ) -> bytes:
     """The head of a 101 with the answer to the client's key.
 
-    `inactivity` and `request` are timeouts in seconds, `own` the action's header fields. Raises ValueError
-    for a field that would not be read back as one line.
+    `terms` are the fields of `encode_terms`, `own` those of the action. Raises ValueError for a field that
+    would not be read back as one line.
     """
     parts = [_BEFORE_KEY, accept.encode("ascii"), b"\r\n"]
     if protocol is not None:
         parts.append(encode_fields([("Sec-WebSocket-Protocol", protocol)]))
-    parts.append(_fields_of(extensions, inactivity, request))
+    parts.append(terms)
     if own:
         parts.append(encode_fields(own))
     parts.append(b"\r\n")
     return b"".join(parts)
 
 
-@lru_cache(maxsize=64)
-def _fields_of(extensions: str | None, inactivity: float, request: float) -> bytes:
-    """What follows from the configuration, and from what was agreed on."""
+def encode_terms(extensions: str | None, inactivity: float, request: float) -> bytes:
+    """The fields that follow from what was agreed on, and from the timeouts, in seconds."""
     fields = []
     if extensions is not None:
         fields.append(("Sec-WebSocket-Extensions", extensions))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Final
 
+from .quick import QuickEnum
+
 
 class Phase(IntEnum):
     """Where a connection stands between its handshake and the end of its TCP stream."""
@@ -20,7 +22,7 @@ class Phase(IntEnum):
     ENDED = 4
 
 
-class Step(Enum):
+class Step(Enum, metaclass=QuickEnum):
     """What leads from one phase to another; the value is the step in words."""
 
     # Each is itself alone; Enum's own hash is made of the name, each time.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import structlog
 
 from ioto_server.http import HttpError, Request
-from ioto_server.websocket import Deflate, Protocol
 from ioto_server.websocket.handshake import accept_key, offered_protocols
 
 from .action import Action
@@ -20,6 +19,7 @@ from .errors import Closed
 from .events import Event
 from .kept import pack
 from .opening import encode_opening
+from .terms import Upgrade
 from .websocket import WebSocket
 from .whereabouts import authors_part
 
@@ -37,17 +37,6 @@ _UPGRADE_REQUIRED: Final = (
     ("Connection", "Upgrade"),
     ("Sec-WebSocket-Version", "13"),
 )
-
-
-class Upgrade:
-    """A WebSocket handshake that passed every check: what is agreed on, for all that are alike."""
-
-    __slots__ = ("compression", "protocol")
-
-    def __init__(self, protocol: str | None, compression: tuple[Deflate, str] | None) -> None:
-        """Keep the chosen sub-protocol, and what was agreed of permessage-deflate."""
-        self.protocol = protocol
-        self.compression = compression
 
 
 class Web(Answer):
@@ -72,7 +61,7 @@ class Web(Answer):
         ended: Callable[[], None],
     ) -> None:
         """Made by the server for each request; authors never make one. `ended` is called when all is over."""
-        super().__init__(request, host, action, exchange, path_rest, peer, tls)
+        self._begin_answer(request, host, action, exchange, path_rest, peer, tls)
         self._ended = ended
         self._upgrade = upgrade
         self._websocket: WebSocket | None = None
@@ -119,46 +108,32 @@ class Web(Answer):
             raise ValueError(
                 f"accept(protocol={protocol!r}): choose one of those that the client has offered"
             )
-        own = list(self._headers or ())
-        for name, value in (headers or {}).items():
-            check_own_field(name, value)
-            own.append((name, value))
+        own = self._headers or []
+        if headers:
+            own = own.copy()
+            for name, value in headers.items():
+                check_own_field(name, value)
+                own.append((name, value))
         host = self.host.core
-        config = host.config_of(self.action.own)
-        keepalive = host.keepalive(config)
+        action = self.action
+        terms = upgrade.terms(host, action)
         request = self.request
-        compression = upgrade.compression
-        head = encode_opening(
-            accept_key(request.headers.get("sec-websocket-key") or ""),
-            chosen,
-            None if compression is None else compression[1],
-            keepalive.inactivity,
-            keepalive.request,
-            own,
-        )
+        key = request.headers.get("sec-websocket-key") or ""
+        head = encode_opening(accept_key(key), chosen, terms.fields, own)
         link = exchange.switch(head)
         # Nothing is kept of HTTP but what an author may ask for.
         self._exchange = self._upgrade = self._headers = None
         self._request = pack(request)
-        limits = config.limits
         websocket = WebSocket(
             host,
             link,
-            Protocol(
-                max_message=limits.max_message,
-                max_frame=limits.max_frame,
-                max_fragments=limits.max_fragments,
-                validate_utf=config.web_sockets.validate_utf,
-                text_bytes=self.action.text is bytes,
-                stream=self.action.stream,
-                deflate=compression and compression[0],
-            ),
-            keepalive,
+            terms.codec(),
+            terms.keepalive(),
             chosen,
             request.path,
             self.peer,
-            self.action.drop_when_slow,
-            config,
+            action.drop_when_slow,
+            terms.config,
         )
         self._websocket = websocket
         if self._callback is not None:

@@ -25,6 +25,11 @@ cdef class Protocol(Receiver):
     cdef Py_ssize_t _plain_text
     cdef readonly object deflate
 
+    @cython.locals(made=Protocol)
+    cpdef Protocol another(self)
+    cdef _begin(
+        self, bint client, int64_t max_message, int64_t max_frame, int64_t max_fragments, bint validate_utf,
+        bint text_bytes, bint stream, deflate)
     @cython.locals(data=bytes, frame=bytes, size=int64_t, deflater=Deflater)
     cpdef Py_ssize_t send_message(self, int opcode, payload, list out) except -1
     @cython.locals(data=bytes, text=bytes, tail=bytes, size=int64_t, end=Py_ssize_t, first=int, deflater=Deflater)

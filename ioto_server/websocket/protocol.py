@@ -67,15 +67,36 @@ class Protocol(Receiver):
         stream: bool = False,
         deflate: Deflate | None = None,
     ) -> None:
-        super().__init__(
-            client,
-            max_message=max_message,
-            max_frame=max_frame,
-            max_fragments=max_fragments,
-            validate_utf=validate_utf,
-            text_bytes=text_bytes,
-            stream=stream,
-            deflate=deflate,
+        self._begin(client, max_message, max_frame, max_fragments, validate_utf, text_bytes, stream, deflate)
+
+    def another(self) -> Protocol:
+        """Return a new conversation in this one's role, with its limits and all else it was made with."""
+        made = Protocol.__new__(Protocol)
+        made._begin(
+            self._client,
+            self._max_message,
+            self._max_frame,
+            self._max_fragments,
+            self._validate,
+            self._text_bytes,
+            self._stream,
+            self.deflate,
+        )
+        return made
+
+    def _begin(
+        self,
+        client: bool,
+        max_message: int,
+        max_frame: int,
+        max_fragments: int,
+        validate_utf: bool,
+        text_bytes: bool,
+        stream: bool,
+        deflate: Deflate | None,
+    ) -> None:
+        self._begin_receiving(
+            client, max_message, max_frame, max_fragments, validate_utf, text_bytes, stream, deflate
         )
         self.deflate = deflate
         self._deflater = (

@@ -35,6 +35,8 @@ cdef class FrameReader:
     cdef readonly bint close_sent
     cdef readonly object error
 
+    cdef _begin_reading(
+        self, bint client, int64_t max_message, int64_t max_frame, int64_t max_fragments, bint compressible)
     @cython.locals(stop=Py_ssize_t)
     cpdef receive(self, data, Py_ssize_t start=*, end=*)
     cpdef hold(self)

@@ -49,7 +49,7 @@ class FrameReader:
         "error",
     )
 
-    def __init__(
+    def _begin_reading(
         self, client: bool, max_message: int, max_frame: int, max_fragments: int, compressible: bool
     ) -> None:
         self._client = client

@@ -17,6 +17,7 @@ cdef object PING
 cdef object PONG
 cdef object CLOSE
 cdef object FAILED
+cdef int NO_STATUS
 cdef object TEXT
 cdef object BINARY
 cdef int64_t INFLATE_STEP
@@ -37,6 +38,9 @@ cdef class Receiver(FrameReader):
     cdef readonly int close_code
     cdef readonly str close_reason
 
+    cdef _begin_receiving(
+        self, bint client, int64_t max_message, int64_t max_frame, int64_t max_fragments, bint validate_utf,
+        bint text_bytes, bint stream, deflate)
     @cython.locals(pos=Py_ssize_t, size=int, began=int, data=bytearray)
     cpdef next_event(self)
     cdef _need_data(self)

@@ -66,10 +66,9 @@ class Receiver(FrameReader):
         "opcode",
     )
 
-    def __init__(
+    def _begin_receiving(
         self,
         client: bool,
-        *,
         max_message: int,
         max_frame: int,
         max_fragments: int,
@@ -78,7 +77,7 @@ class Receiver(FrameReader):
         stream: bool,
         deflate: Deflate | None,
     ) -> None:
-        super().__init__(client, max_message, max_frame, max_fragments, deflate is not None)
+        self._begin_reading(client, max_message, max_frame, max_fragments, deflate is not None)
         self._validate = validate_utf
         self._text_bytes = text_bytes
         self._stream = stream

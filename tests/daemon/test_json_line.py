@@ -54,6 +54,10 @@ LINES: list[dict[str, Any]] = [
     {"path": Path("/srv/é"), "colour": Colour.RED, "number": Number.SEVEN, "text": Text("as text")},
     {"own": Structured(), "bytes": b"\xff", "set": {1}, "type": int},
     {'a "name" é': 1, "": ""},
+    {"none": 0, "most": 2**63 - 1, "over": 2**63, "least": -(2**63)},
+    {"long": "x" * 5000},
+    {f"field {number}": "y" * 40 for number in range(23)},
+    {"level": "its own", "timestamp": "its own too", "event": "named like ours"},
     {},
 ]
 

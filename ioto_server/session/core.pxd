@@ -1,0 +1,38 @@
+"""The types of core.py, for its compiled form. No code: what is compiled is core.py itself."""
+
+from libc.stdint cimport int64_t
+
+from ioto_server.websocket.protocol cimport Protocol
+
+from .keepalive cimport KeepAlive
+from .turn cimport Turn
+
+
+cdef class Core:
+    cdef set _actions
+    cdef bint _divided
+    cdef object _loop
+    cdef int64_t _numbers
+    cdef dict _own
+    cdef object _pings
+    cdef set _tasks
+    cdef readonly object clock
+    cdef readonly object config
+    cdef readonly object data
+    cdef readonly object log
+    cdef readonly object memory
+    cdef readonly Protocol spent_codec
+    cdef readonly object topics
+    cdef readonly Turn turn
+    cdef readonly set websockets
+
+    cpdef loop(self)
+    cpdef create_task(self, coroutine)
+    cpdef start_action(self, coroutine, name, done)
+    cpdef action_done(self, task)
+    cpdef int64_t next_number(self) except -1
+    cpdef config_of(self, own)
+    cpdef KeepAlive keepalive(self, config=*)
+
+
+cpdef double first_phase() except -1
