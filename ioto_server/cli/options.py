@@ -63,14 +63,16 @@ def control_path(config: Path | None, control: Path | None) -> Path:
     """
     if control is not None:
         return control
-    file = config
+    found: Path | None = None
     try:
-        file = find_config(config)
-        return load_config(file).config.control
+        found = find_config(config)
+        return load_config(found).config.control
     except ConfigError as error:
-        default = default_control(file)
+        default = default_control(found or config)
+        # The daemon that is to reload it will say the same: its problems are told once.
+        why = error if found is None else f"{found} has problems, which `ioto-server check` shows."
         click.echo(
-            f"{error}\nAsking at {default}, the default of `control`; --control PATH names another.", err=True
+            f"{why}\nAsking at {default}, the default of `control`; --control PATH names another.", err=True
         )
         return default
 

@@ -25,6 +25,8 @@ def command(config: Path | None, overrides: list[tuple[str, str]], watch: bool) 
     SIGTERM or Ctrl-C tells every client and ends within timeouts.drain; a second one ends at once. SIGHUP
     reloads, SIGUSR1 opens the log file anew (after it was renamed), SIGUSR2 upgrades.
 
+    With `workers`, this process supervises as many that serve: what is asked of it concerns all of them.
+
     Exit codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """
     loaded = load(config, overrides)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,6 +20,7 @@ from tests.conftest import StartDaemon
 from tests.support.broker import Redis
 from tests.support.daemon import DEADLINE, Daemon, run_program
 from tests.support.raw import TEXT, RawClient
+from tests.support.waiting import until
 
 ACTIONS = """\
 import os
@@ -47,13 +48,6 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 def status(daemon: Daemon) -> dict[str, Any]:
     return ask(daemon.folder / "run" / "control.sock", "status")
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {DEADLINE:g} s"
-        time.sleep(0.02)
 
 
 _clients: list[RawClient] = []

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ioto_server.daemon.ask import ask as ask_daemon
 from tests.conftest import StartDaemon
 from tests.support.daemon import DEADLINE, Daemon, run_program, write_project
 from tests.support.raw import TEXT, RawClient
+from tests.support.waiting import until
 
 ACTIONS = """\
 import os
@@ -55,12 +56,6 @@ def status(daemon: Daemon) -> dict[str, Any]:
 
 def pids(daemon: Daemon) -> list[int]:
     return [worker["pid"] for worker in status(daemon)["workers"]]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {DEADLINE:g} s"
 
 
 def is_gone(pid: int) -> bool:

@@ -17,14 +17,16 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ioto_server.daemon.ask import AskError, ask
 from tests.support.daemon import Daemon, write_project
+from tests.support.waiting import until as until_within
 
 ACTIONS = """\
 from ioto_server import Web, action
@@ -43,6 +45,7 @@ async def ws(web: Web) -> None:
 SHARE = 19_000
 PATIENCE = 600.0
 Figures = dict[str, Any]
+until = partial(until_within, patience=PATIENCE)
 
 
 class Clients:
@@ -174,13 +177,6 @@ def _pids(control: Path) -> list[int]:
         return [ask(control, "status", timeout=30)["pid"]]
     except AskError:
         return []
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE:g} s"
-        time.sleep(0.05)
 
 
 def resident(pids: list[int]) -> int:
