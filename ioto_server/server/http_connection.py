@@ -45,7 +45,7 @@ class HttpConnection(HttpLife):
         # To be told at once when the kernel does not take everything: nothing waits here uncounted.
         # The loop's TLS takes 0 for its default.
         by_loop = self.scheme == "https" and not is_own(transport)
-        self._transport.set_write_buffer_limits(high=1 if by_loop else 0, low=0)
+        self._transport.set_write_buffer_limits(1 if by_loop else 0, 0)
         server = self._server
         if not is_trusted(self.peer, server.config.trusted_proxies):
             self.address = self.peer.address

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 from ioto_server.http.parser cimport RequestParser as Parser
 
 from .exchange cimport Exchange
+from .wheel cimport Wheel
 
 
 cdef object FRESH
@@ -37,7 +38,7 @@ cdef class HttpLife:
     cdef object _server
     cdef int64_t _taken
     cdef object _transport
-    cdef object _wheel
+    cdef Wheel _wheel
     cdef public object address
     cdef public object held
     cdef public object peer

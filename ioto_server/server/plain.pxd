@@ -41,6 +41,8 @@ cdef class Plain:
 cdef class Acceptor(Watched):
     cdef object listener
     cdef object protocol
+    # The address and port of all that it accepts; None where each has its own.
+    cdef tuple local
     # Given up for a moment where no other is left, to take in those who wait and turn them away.
     cdef int spare
 
@@ -70,6 +72,8 @@ cdef class Stream(Watched):
     cdef Py_ssize_t high
     cdef Py_ssize_t low
     cdef object looked_at
+    # The address and port that were connected to, where they are known without asking the kernel.
+    cdef tuple local
 
     cdef int look(self) except -1
     cdef read(self)

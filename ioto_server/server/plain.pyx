@@ -277,6 +277,9 @@ cdef class Acceptor(Watched):
             # Accepted sockets inherit it: an answer never waits for the acknowledgement of the last one.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.fd = listener.fileno()
+        self.local = ioto_name(self.fd, False)
+        if self.local is not None and self.local[0] == "0.0.0.0":
+            self.local = None
         plain.add(self)
         self.watch(EPOLLIN)
         self.keep_spare()
@@ -325,6 +328,7 @@ cdef class Acceptor(Watched):
         cdef Stream stream = Stream.__new__(Stream)
         stream.plain = self.plain
         stream.fd = fd
+        stream.local = self.local
         try:
             self.plain.add(stream)
             protocol = self.protocol()
@@ -380,13 +384,15 @@ cdef class Stream(Watched):
     # ---- what is known of it --------------------------------------------------------------------------
 
     def get_extra_info(self, name, default=None):
-        """`peername` and `sockname` are asked of the kernel each time; `socket` is one to look at."""
+        """`peername` is asked of the kernel each time, `sockname` where it may be any; `socket` is one to look at."""
         if self.fd < 0:
             return default
         if name == "socket":
             if self.looked_at is None:
                 self.looked_at = socket.socket(fileno=self.fd)
             return TransportSocket(self.looked_at)
+        if name == "sockname" and self.local is not None:
+            return self.local
         if name == "peername" or name == "sockname":
             known = ioto_name(self.fd, name == "peername")
             if known is not None:

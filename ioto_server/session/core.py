@@ -131,7 +131,12 @@ class Core:
         self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
     ) -> asyncio.Task[None]:
         """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
-        task = self.loop().create_task(coroutine, name=name)
+        loop = self.loop()
+        if loop.get_task_factory() is None:
+            # What the loop would do, but for a name that it makes up first.
+            task = asyncio.Task(coroutine, loop=loop, name=name)
+        else:
+            task = loop.create_task(coroutine, name=name)
         self._actions.add(task)
         task.add_done_callback(done)
         return task

@@ -498,6 +498,23 @@ async def test_what_is_known_of_a_connection(bench: Bench) -> None:
     assert ask("nothing", "else") == "else"
 
 
+def test_a_listener_at_every_address_tells_which_one_was_connected_to(module: ModuleType) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(LIMIT):
+            bench = Bench(module)
+            await bench.open(socket.create_server(("0.0.0.0", 0)))
+            port = bench.address[1]
+            for host in ("127.0.0.1", "127.0.0.2"):
+                bench.address = (host, port)
+                _, served = await bench.connect()
+                assert served.transport.get_extra_info("sockname") == (host, port)
+            await bench.close()
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
 def test_unix_sockets(module: ModuleType, tmp_path: Path) -> None:
     async def run() -> None:
         async with asyncio.timeout(LIMIT):
