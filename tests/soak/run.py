@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import statistics
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support import REPOSITORY
+from tests.support.priority import prefer
 
 from .server import Server
 from .weather import Weather, blow
@@ -47,11 +47,6 @@ class Plan:
     seed: int
     measure_latency: bool = False
     realtime: bool = False
-
-
-def prefer(pid: int) -> None:
-    """Let a process go before the storm's own, which has to share the machine with who is measured."""
-    os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
 async def probe(server: Server, seconds: float, realtime: bool) -> dict[str, float]:
