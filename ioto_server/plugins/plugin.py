@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ioto_server.session import Action, ActionFunction, Core, Host
-from ioto_server.session.contained import Contained
+from ioto_server.session.contained import contain
 
 from .decorator import Binding, check_prefix
 from .errors import PluginError, from_exception
@@ -131,7 +131,7 @@ class Plugin:
         try:
             result = io_stop(self.host)
             if isawaitable(result):
-                stopping = asyncio.ensure_future(Contained(_wait_for(result), io_stop))
+                stopping = asyncio.ensure_future(contain(_wait_for(result), io_stop))
                 _, late = await asyncio.wait((stopping,), timeout=patience)
                 if late:
                     _log.error("io_stop takes longer than timeouts.close", plugin=str(self.source.file))

@@ -2,101 +2,131 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
 from collections.abc import Coroutine
-from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from contextvars import Context
+from typing import Any, TypeVar, cast
 
-import structlog
+from .holding import HOLDS_THE_LOOP, NOTED, held_the_loop, ran
+from .quick import monotonic
+from .reception import Reception
+from .stepping import Stepping, hands_over
+from .whereabouts import authors_frame
 
-from .whereabouts import authors_frame, definition
-
-Result = TypeVar("Result", covariant=True)
-
-# What holds the loop for longer than this, in seconds, is named in a warning (SPEC 6).
-HOLDS_THE_LOOP: Final = 0.1
-# What runs for longer than this, in seconds, is told of at the level debug, which the metrics see.
-NOTED: Final = 0.001
-
-_log = structlog.get_logger("ioto_server.action")
+Result = TypeVar("Result")
 
 
 class ActionExit(Exception):
     """An action has tried to end the process."""
 
 
-class Contained(Coroutine[Any, Any, Result], Generic[Result]):
+class Contained(Stepping):
     """A coroutine whose `sys.exit()` is a failure of its own, and that is named when it holds the loop.
 
     A task lets SystemExit through to the loop. This costs a connection a few dozen bytes, and a step of the
     coroutine two looks at the clock; an `async def` around the author's would cost it a frame.
+
+    And it spares a message the task: while that waits for a message, the coroutine is run on from the stack
+    of the read. As long as it then waits for the next message, the task has nothing to know. What else it
+    comes to is kept for the task, which is woken and finds it as its own next step.
     """
 
-    __slots__ = ("_named", "contains")
+    __slots__ = ("_kept", "_named", "contains")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Result], named: object = None) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], named: object) -> None:
         """Run `coroutine`; `named` is the function to name in the log, else the coroutine's own."""
+        super().__init__()
         self.contains = coroutine
         self._named = named
+        # How a step ended that the task has not heard of: the last one or not, its result, its exception.
+        self._kept: tuple[bool, Any, BaseException | None] | None = None
+
+    # ---- by the task ----------------------------------------------------------------------------------
+
+    def step(self) -> Any:
+        """Run on, or tell of the step that was made ahead."""
+        if self._kept is None:
+            return self._run(None)
+        (self.returned, result, error), self._kept = self._kept, None
+        if error is not None:
+            raise error
+        return result
 
     def send(self, value: Any) -> Any:
-        """Run on."""
-        begun = monotonic()
-        try:
-            return self.contains.send(value)
-        except SystemExit as error:
-            raise ActionExit(f"the action called sys.exit({error.code!r}): return instead") from error
-        finally:
-            seconds = monotonic() - begun
-            if seconds > NOTED:
-                self._took(seconds)
+        """Run on; a task sends nothing but None."""
+        if value is not None:
+            raise TypeError("A contained coroutine takes no values")
+        return self.__next__()
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, error: Any, value: Any = None, traceback: Any = None) -> Any:
         """Run on with an exception."""
+        if self._kept is not None:
+            (returned, waiting, raised), self._kept = self._kept, None
+            if raised is not None or returned:
+                raise error if raised is None else raised
+            # The task was cancelled while it ran ahead: so is what it waits for by now, as asyncio has it.
+            cancel = getattr(waiting, "cancel", None)
+            if cancel is not None and cancel(*getattr(error, "args", ())):
+                return waiting
         try:
-            return self.contains.throw(*error)
+            return self.contains.throw(error if value is None else value)
         except SystemExit as exit_:
-            raise ActionExit(f"the action called sys.exit({exit_.code!r}): return instead") from exit_
+            raise _exits(exit_) from exit_
 
     def close(self) -> None:
         """Give up."""
+        self._kept = None
         self.contains.close()
-
-    def __await__(self) -> Any:
-        return self.contains.__await__()
 
     def __repr__(self) -> str:
         return repr(self.contains)
 
+    def _run(self, context: Context | None) -> Any:
+        begun = monotonic()
+        try:
+            result = self.run_on(self.contains, context)
+        except SystemExit as error:
+            raise _exits(error) from error
+        finally:
+            seconds = monotonic() - begun
+            if seconds > NOTED:
+                self._took(seconds)
+        if isinstance(result, Reception):
+            result.driver = self
+        return result
+
     def _took(self, seconds: float) -> None:
+        named = self._named if callable(self._named) else self.contains
         if seconds <= HOLDS_THE_LOOP:
-            ran(self._named if callable(self._named) else self.contains, seconds)
+            ran(named, seconds)
             return
         frame = authors_frame(self.contains)
-        held_the_loop(
-            self._named if callable(self._named) else self.contains,
-            seconds,
-            f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else None,
-        )
+        held_the_loop(named, seconds, f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else None)
+
+    # ---- ahead of the task ----------------------------------------------------------------------------
+
+    def step_ahead(self, waiting: Any, context: Context) -> bool:
+        """Run on in the stack of a read; True when this waits for `waiting` again, as the task believes."""
+        reception: Reception = waiting
+        try:
+            result = self._run(context)
+        except BaseException as error:
+            self._kept = (False, None, error)
+            return False
+        if result is waiting and not reception.cancelled_ahead:
+            return True
+        self._kept = (self.returned, result, None)
+        return False
 
 
-def ran(function: object, seconds: float) -> None:
-    """Tell of a function that has run for a while without a pause, and kept nobody waiting for long."""
-    if _log.is_enabled_for(logging.DEBUG):
-        name, _ = definition(inspect.unwrap(function) if callable(function) else function)
-        _log.debug("action ran", action=name, milliseconds=round(seconds * 1000, 1))
+hands_over(Contained)
+# To a task it is one: compiled, it cannot say so by inheriting.
+Coroutine.register(Contained)
 
 
-def held_the_loop(function: object, seconds: float, until: str | None = None) -> None:
-    """Name a function that has kept everybody waiting, and the line at which it waits itself, if it does."""
-    name, where = definition(inspect.unwrap(function) if callable(function) else function)
-    _log.warning(
-        "action held the loop",
-        action=name,
-        where=where,
-        until=until,
-        milliseconds=round(seconds * 1000),
-        hint="every connection of this process waited; await in between, or move the work to a thread "
-        "with asyncio.to_thread()",
-    )
+def contain(coroutine: Coroutine[Any, Any, Result], named: object = None) -> Coroutine[Any, Any, Result]:
+    """Contain a coroutine; `named` is the function to name in the log, else the coroutine's own."""
+    return cast(Coroutine[Any, Any, Result], Contained(coroutine, named))
+
+
+def _exits(error: SystemExit) -> ActionExit:
+    return ActionExit(f"the action called sys.exit({error.code!r}): return instead")

@@ -7,10 +7,10 @@ from typing import Final
 
 from ioto_server.websocket import Received
 
-from .contained import NOTED
 from .ending import VIOLATIONS, Cause
 from .errors import Closed
 from .events import Event
+from .holding import NOTED
 from .keepalive import Due
 from .memory import SMALL
 from .outbox import SENT
@@ -96,7 +96,7 @@ class Conversation(Sending):
                 pass
             elif direct is None:
                 self._emit(event, codec.data)
-                if self._inbox is not None and self._inbox.full:
+                if self._inbox is not None and self._inbox.is_full():
                     self._hold()
                     break
             else:
@@ -139,7 +139,7 @@ class Conversation(Sending):
 
     def go_on(self) -> None:
         """The others have had their turn."""
-        if self._held and (self._inbox is None or self._inbox.low):
+        if self._held and (self._inbox is None or self._inbox.is_low()):
             self._release()
 
     def _release(self) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from .contained import HOLDS_THE_LOOP, NOTED, Contained, ran
+from .contained import contain
 from .errors import Closed
 from .events import Event
+from .holding import HOLDS_THE_LOOP, NOTED, ran
 from .inbox import Inbox
 from .outbox import SENT
 from .quick import monotonic
@@ -173,7 +174,7 @@ class Delivery:
     def _consume(self) -> None:
         """See to it that a task hands the inbox to the async callback, one event at a time, in order."""
         if self._consumer is None and self._inbox:
-            self._consumer = self._host.create_task(Contained(self._consume_inbox(), self._callback))
+            self._consumer = self._host.create_task(contain(self._consume_inbox(), self._callback))
 
     async def _consume_inbox(self) -> None:
         try:
@@ -238,7 +239,7 @@ class Delivery:
     def _pop(self, inbox: Inbox) -> tuple[Event, str | bytes | None]:
         """Take an event, and let reading go on where that makes room enough."""
         item = inbox.pop()
-        if self._held and inbox.low:
+        if self._held and inbox.is_low():
             self._release()
         if not inbox:
             self._emptied()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from .contained import Contained
+from .contained import contain
 from .errors import Closed
 from .whereabouts import authors_part, whereabouts
 
@@ -119,7 +119,7 @@ class Host:
                 f"spawn() was called after the background tasks of {self._owner} were stopped: "
                 "the server stops, or a newer edition of the plugin is in force"
             )
-        task = asyncio.get_running_loop().create_task(Contained(coroutine, self._owner), name=name)
+        task = asyncio.get_running_loop().create_task(contain(coroutine, self._owner), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

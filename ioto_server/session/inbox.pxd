@@ -1,6 +1,10 @@
 """The types of inbox.py, for its compiled form. No code: what is compiled is inbox.py itself."""
 
 
+cdef int MOST_BYTES
+cdef int MOST_MESSAGES
+
+
 cdef class Inbox:
     cdef list _items
     cdef public Py_ssize_t size
@@ -8,3 +12,5 @@ cdef class Inbox:
     cpdef push(self, event, data)
     cpdef tuple pop(self)
     cpdef clear(self)
+    cpdef bint is_full(self) except -1
+    cpdef bint is_low(self) except -1

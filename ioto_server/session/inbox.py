@@ -44,12 +44,10 @@ class Inbox:
         self._items = []
         self.size = 0
 
-    @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether reading has to stop."""
         return self.size >= MOST_BYTES or len(self._items) >= MOST_MESSAGES
 
-    @property
-    def low(self) -> bool:
+    def is_low(self) -> bool:
         """Whether enough was taken for reading to go on: half of the bound, so that it does not stutter."""
         return self.size <= MOST_BYTES // 2 and len(self._items) <= MOST_MESSAGES // 2

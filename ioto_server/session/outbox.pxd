@@ -2,9 +2,15 @@
 
 import cython
 
+from .stepping cimport Stepping
+
 
 @cython.locals(size=Py_ssize_t)
 cdef Py_ssize_t _frame_size(bytes part) except -1
+
+
+cdef class _Sent(Stepping):
+    cdef step(self)
 
 
 cdef class Outbox:

@@ -1,14 +1,24 @@
 """The types of reception.py, for its compiled form. No code: what is compiled is reception.py itself."""
 
+import cython
 
-cdef class Reception:
+from .stepping cimport Stepping
+
+
+cdef class Reception(Stepping):
     cdef bint _iterates
+    cdef bint _runs_ahead
+    cdef public bint cancelled_ahead
     cdef object _cancelled
     cdef object _context
     cdef object _delivery
     cdef object _loop
+    cdef object _task
     cdef object _wakeup
+    cdef public Stepping driver
     cdef public object _asyncio_future_blocking
 
+    cdef step(self)
     cdef _give_up(self)
+    @cython.locals(driver=Stepping, waits_again=bint)
     cpdef wake(self, bint at_once)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from .errors import Closed
+from .stepping import Stepping, hands_over
 
 if TYPE_CHECKING:
     from .delivery import Delivery
 
 
-class Reception:
+class Reception(Stepping):
     """One receiver of a WebSocket's messages: the awaitable of the next, and the iterator of all.
 
     To the task that awaits it, it is a future that becomes done again and again: it has what asyncio asks of
     one (`_asyncio_future_blocking`, `add_done_callback`, `result`, `cancel`). A future for each message would
-    cost that, and a turn of the loop besides.
+    cost that, and a turn of the loop besides. Where a `driver` is between the task and this, a message does
+    not even cost a step of the task.
     """
 
     __slots__ = (
@@ -28,11 +31,16 @@ class Reception:
         "_delivery",
         "_iterates",
         "_loop",
+        "_runs_ahead",
+        "_task",
         "_wakeup",
+        "cancelled_ahead",
+        "driver",
     )
 
     def __init__(self, delivery: Delivery, iterates: bool) -> None:
         """Receive of `delivery`. At the end of it an iterator ends, and else `Closed` is raised."""
+        super().__init__()
         self._asyncio_future_blocking = False
         self._cancelled: asyncio.CancelledError | None = None
         self._context: Context | None = None
@@ -42,6 +50,12 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         # What makes the waiting task go on; None while none waits.
         self._wakeup: Callable[[Reception], object] | None = None
+        # Who can run the coroutine on ahead of its task, set by whoever hands this on to that; and the task.
+        self.driver: Stepping | None = None
+        self._task: Any = None
+        # The coroutine runs ahead of the task, and whether that was cancelled meanwhile.
+        self._runs_ahead = False
+        self.cancelled_ahead = False
 
     # ---- for `async for` and `await` ------------------------------------------------------------------
 
@@ -51,23 +65,21 @@ class Reception:
     def __anext__(self) -> Reception:
         return self
 
-    def __await__(self) -> Any:
-        return self
-
-    def __iter__(self) -> Reception:
-        return self
-
-    def __next__(self) -> Any:
+    def step(self) -> Any:
+        """Return the next message, or this itself to be waited for."""
         delivery = self._delivery
         message = delivery.next_message()
         if message is not None:
-            raise StopIteration(message)
+            self.returned = True
+            return message
+        self.returned = False
         ending = delivery.ending
         if ending is not None:
             if self._iterates:
                 raise StopAsyncIteration
             raise Closed(ending.code, ending.reason)
         delivery.waits(self)
+        self.driver = None
         self._asyncio_future_blocking = True
         return self
 
@@ -96,6 +108,9 @@ class Reception:
         """The task waits from now on."""
         self._wakeup = wakeup
         self._context = context
+        self._task = getattr(wakeup, "__self__", None)
+        if not isinstance(self._task, asyncio.Task):
+            self.driver = None
 
     def result(self) -> None:
         """Raises CancelledError where that is why the task goes on; the message is for `__next__`."""
@@ -105,7 +120,9 @@ class Reception:
 
     def cancel(self, msg: object = None) -> bool:
         """The task is being cancelled; False when it is about to go on anyway."""
-        if self._wakeup is None:
+        if self._runs_ahead:
+            self.cancelled_ahead = True
+        if self._wakeup is None or self._runs_ahead:
             return False
         self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
         self._delivery.waits_no_more(self)
@@ -120,8 +137,29 @@ class Reception:
         context = self._context
         if wakeup is None or context is None:
             return
-        self._wakeup = self._context = None
-        if at_once and asyncio.current_task(self._loop) is None:
+        if at_once:
+            driver = self.driver
+            if driver is None:
+                at_once = asyncio.current_task(self._loop) is None
+            else:
+                try:
+                    _enter_task(self._loop, self._task)
+                except RuntimeError:
+                    at_once = False
+                else:
+                    self._runs_ahead = True
+                    self.cancelled_ahead = False
+                    waits_again = driver.step_ahead(self, context)
+                    self._runs_ahead = False
+                    _leave_task(self._loop, self._task)
+                    if waits_again:
+                        self._asyncio_future_blocking = False
+                        return
+        self._wakeup = self._context = self._task = None
+        if at_once:
             context.run(wakeup, self)
         else:
             self._loop.call_soon(wakeup, self, context=context)
+
+
+hands_over(Reception)

@@ -8,7 +8,8 @@ from inspect import isawaitable, iscoroutine
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from .contained import HOLDS_THE_LOOP, NOTED, Contained, held_the_loop, ran
+from .contained import contain
+from .holding import HOLDS_THE_LOOP, NOTED, held_the_loop, ran
 
 if TYPE_CHECKING:
     from .web import Web
@@ -32,7 +33,7 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
             web.returned()
             return None
         result = _wait_for(result)
-    coroutine = Contained(result, web.action.function)
+    coroutine = contain(result, web.action.function)
     return web.host.core.start_action(coroutine, web.action.prefix, web.task_done)
 
 

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Final
 
-_PACKAGE = str(Path(__file__).parents[1])
+# What is compiled gives its files from the folder of the package on.
+_PACKAGE: Final = (str(Path(__file__).parents[1]), "ioto_server/")
 
 
 def definition(function: object) -> tuple[str, str | None]:

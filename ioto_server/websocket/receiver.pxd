@@ -20,6 +20,8 @@ cdef object FAILED
 cdef int NO_STATUS
 cdef object TEXT
 cdef object BINARY
+cdef int BINARY_BITS
+cdef int TEXT_BITS
 cdef int64_t INFLATE_STEP
 
 

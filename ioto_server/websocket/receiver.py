@@ -36,6 +36,9 @@ CLOSE = Received.CLOSE
 FAILED = Received.FAILED
 TEXT = Opcode.TEXT
 BINARY = Opcode.BINARY
+# What a header's four bits are compared with: to compare them with the enum's member costs a call, compiled.
+BINARY_BITS = int(Opcode.BINARY)
+TEXT_BITS = int(Opcode.TEXT)
 NO_STATUS = int(CloseCode.NO_STATUS)
 
 #: Bytes that are inflated in one go: what a message may be over its limit, in memory, for a moment.
@@ -186,7 +189,7 @@ class Receiver(FrameReader):
             self._left = NO_FRAME
             if final:
                 return self._deliver()
-        if self._opcode == TEXT and self._validate and not message.is_text():
+        if self._opcode == TEXT_BITS and self._validate and not message.is_text():
             return self._bad_text()
         if count < left:
             self._left = left - count
@@ -200,7 +203,7 @@ class Receiver(FrameReader):
         stop = pos + size
         self._pos = stop
         self.data_length = size
-        if self._opcode == BINARY:
+        if self._opcode == BINARY_BITS:
             self.opcode = BINARY
             self.data = unmask(self._data, pos, stop, self._key)
         else:
@@ -226,7 +229,7 @@ class Receiver(FrameReader):
         message = self._message
         assert message is not None
         self.data_length = len(message)
-        if self._opcode == BINARY:
+        if self._opcode == BINARY_BITS:
             self.opcode = BINARY
             self.data = message.take()
         else:
@@ -246,7 +249,7 @@ class Receiver(FrameReader):
         """Hand out what is held of a message, of text the whole characters, if any."""
         message = self._message
         assert message is not None
-        if self._opcode == BINARY:
+        if self._opcode == BINARY_BITS:
             self.opcode = BINARY
             self.data = message.take()
             size = len(self.data)
@@ -328,7 +331,7 @@ class Receiver(FrameReader):
             return None
         self._size += len(data)
         message.extend(data)
-        if self._opcode == TEXT and self._validate and not message.is_text():
+        if self._opcode == TEXT_BITS and self._validate and not message.is_text():
             return self._bad_text()
         if len(data) > room:
             self._too_big()
@@ -341,7 +344,7 @@ class Receiver(FrameReader):
     def _bad_data(self) -> Received:
         # One reason for both faults of a compressed text: which is met first depends on how far zlib got in
         # one go.
-        if self._opcode == TEXT and self._validate:
+        if self._opcode == TEXT_BITS and self._validate:
             return self._fail(1007, "Compressed text does not inflate to valid UTF-8 (RFC 7692 7.2.2)")
         return self._fail(1007, "Compressed message cannot be inflated (RFC 7692 7.2.2)")
 

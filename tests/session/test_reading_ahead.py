@@ -56,17 +56,17 @@ async def test_an_idle_inbox_is_small() -> None:
     """16 messages are read ahead, not 16 of whatever size: a message over 64 KB fills the inbox alone."""
     inbox = Inbox()
     inbox.push(Event.MESSAGE, bytes(MOST_BYTES))
-    assert inbox.full
+    assert inbox.is_full()
     inbox.pop()
-    assert inbox.low
+    assert inbox.is_low()
     for _ in range(MOST_MESSAGES):
-        assert not inbox.full
+        assert not inbox.is_full()
         inbox.push(Event.MESSAGE, b"")
-    assert inbox.full
+    assert inbox.is_full()
     for _ in range(MOST_MESSAGES // 2):
-        assert not inbox.low
+        assert not inbox.is_low()
         inbox.pop()
-    assert inbox.low
+    assert inbox.is_low()
 
 
 @pytest.mark.parametrize("seed", range(6))

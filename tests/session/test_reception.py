@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from ioto_server.session import Closed
+from ioto_server.session.contained import ActionExit, contain
 
 from .harness import Connection, in_loop, result, turns
 
@@ -163,3 +164,206 @@ async def test_what_it_raises_is_its_own() -> None:
     with pytest.raises(ValueError, match="a"):
         await task
     assert await result(one.ws.receive()) == "b"
+
+
+# ---- an action's task, ahead of which its coroutine runs --------------------------------------------------
+
+
+def run_action(action: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Begin an action as the server does."""
+    return asyncio.create_task(contain(action))
+
+
+@in_loop
+async def test_messages_do_not_step_the_task_that_only_waits_for_the_next() -> None:
+    one = Connection()
+    seen: list[Any] = []
+
+    async def action() -> str:
+        WHO.set("the action")
+        async for message in one.ws:
+            seen.append((message, asyncio.current_task(), WHO.get()))  # noqa: PERF401  # looked at in between
+        return "the end"
+
+    task = run_action(action())
+    await turns()
+    waits_for = task._fut_waiter  # type: ignore[attr-defined]
+    for message in "abc":
+        await outside_of_tasks(lambda message=message: one.receive(one.frames(message)))
+        assert seen.pop() == (message, task, "the action")
+        assert task._fut_waiter is waits_for  # type: ignore[attr-defined]
+    assert WHO.get() == "nobody"
+    one.receive(one.close(1000))
+    assert await task == "the end"
+
+
+@in_loop
+async def test_what_an_action_comes_to_ahead_of_its_task_is_its_tasks() -> None:
+    one = Connection()
+    gate: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    seen: list[Any] = []
+
+    async def action() -> str:
+        async for message in one.ws:
+            if message == "wait":
+                seen.append(await gate)
+            elif message == "turn":
+                await asyncio.sleep(0)
+                seen.append("turned")
+            elif message == "raise":
+                raise ValueError(message)
+            elif message == "exit":
+                raise SystemExit(3)
+            else:
+                return message
+        return "the end"
+
+    async def until_task_ends(message: str) -> asyncio.Task[Any]:
+        task = run_action(action())
+        await turns()
+        await outside_of_tasks(lambda: one.receive(one.frames(message)))
+        await turns()
+        return task
+
+    task = await until_task_ends("wait")
+    assert not seen
+    one.receive(one.frames("turn", "done"))
+    gate.set_result("gate")
+    assert await task == "done"
+    assert seen == ["gate", "turned"]
+    assert (await until_task_ends("at once")).result() == "at once"
+    with pytest.raises(ValueError, match="raise"):
+        await (await until_task_ends("raise"))
+    with pytest.raises(ActionExit, match=r"sys.exit\(3\)"):
+        await (await until_task_ends("exit"))
+
+
+@pytest.mark.parametrize("then", ["receives", "waits", "turns", "returns", "raises"])
+def test_an_action_cancelled_by_itself_ahead_of_its_task(then: str) -> None:
+    """Whatever the coroutine has come to by the time the task hears of it, asyncio's own rules hold."""
+
+    @in_loop
+    async def test() -> None:
+        one = Connection()
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        seen: list[str] = []
+
+        async def action() -> None:
+            async for _ in one.ws:
+                task = asyncio.current_task()
+                assert task is not None
+                assert task.cancel("enough")
+                if then == "returns":
+                    return
+                if then == "raises":
+                    raise ValueError
+                try:
+                    if then == "waits":
+                        await gate
+                    elif then == "turns":
+                        await asyncio.sleep(0)
+                    else:
+                        await one.ws.receive()
+                except asyncio.CancelledError as error:
+                    seen.append(str(error))
+                    raise
+
+        task = run_action(action())
+        await turns()
+        await outside_of_tasks(lambda: one.receive(one.frames("a")))
+        with pytest.raises(ValueError if then == "raises" else asyncio.CancelledError):
+            await task
+        assert task.cancelled() == (then != "raises")
+        assert seen == ([] if then in ("returns", "raises") else ["enough"])
+        assert gate.cancelled() == (then == "waits")
+        one.receive(one.frames("b"))
+        assert await result(one.ws.receive()) == "b", "nobody else waits for it"
+
+    test()
+
+
+@in_loop
+async def test_a_cancelled_action_that_goes_on_receiving_does_so() -> None:
+    one = Connection()
+    seen: list[str] = []
+
+    async def action() -> None:
+        async for message in one.ws:
+            seen.append(message)
+            if message == "a":
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                try:
+                    await one.ws.receive()
+                except asyncio.CancelledError:
+                    task.uncancel()
+                    seen.append("cancelled")
+
+    task = run_action(action())
+    await turns()
+    for message in "abc":
+        await outside_of_tasks(lambda message=message: one.receive(one.frames(message)))
+        await turns()
+    assert seen == ["a", "cancelled", "b", "c"]
+    one.receive(one.close(1000))
+    await task
+
+
+@in_loop
+async def test_a_timeout_around_what_runs_ahead() -> None:
+    one = Connection()
+    seen: list[str] = []
+    late = asyncio.Event()
+
+    async def action() -> None:
+        try:
+            async with asyncio.timeout(0.01):
+                async for message in one.ws:
+                    seen.append(message)  # noqa: PERF401  # looked at in between
+        except TimeoutError:
+            seen.append("timeout")
+            late.set()
+        seen.append(await one.ws.receive())
+
+    task = run_action(action())
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("a")))
+    await late.wait()
+    await outside_of_tasks(lambda: one.receive(one.frames("b")))
+    await task
+    assert seen == ["a", "timeout", "b"]
+
+
+@in_loop
+async def test_an_iterator_that_another_task_takes_over() -> None:
+    one = Connection()
+    seen: list[Any] = []
+
+    async def child(messages: AsyncIterator[Any]) -> None:
+        async for message in messages:
+            seen.append((message, asyncio.current_task()))  # noqa: PERF401  # looked at in between
+
+    async def action() -> None:
+        messages = aiter(one.ws)
+        seen.append((await anext(messages), asyncio.current_task()))
+        tasks.append(asyncio.create_task(child(messages)))
+        await tasks[0]
+
+    tasks: list[asyncio.Task[None]] = []
+    task = run_action(action())
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("a")))
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("b")))
+    assert seen == [("a", task), ("b", tasks[0])]
+    one.receive(one.close(1000))
+    await task
+
+
+def test_a_contained_coroutine_is_one_to_asyncio() -> None:
+    contained = contain(asyncio.sleep(0))
+    assert asyncio.iscoroutine(contained)
+    with pytest.raises(TypeError, match="takes no values"):
+        contained.send(1)
+    contained.close()
