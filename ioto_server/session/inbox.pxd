@@ -1,10 +1,6 @@
 """The types of inbox.py, for its compiled form. No code: what is compiled is inbox.py itself."""
 
 
-cdef int MOST_BYTES
-cdef int MOST_MESSAGES
-
-
 cdef class Inbox:
     cdef list _items
     cdef public Py_ssize_t size
