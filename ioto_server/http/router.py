@@ -214,7 +214,9 @@ def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
 def _moved(redirect: RedirectRule, path: str) -> str:
     """Where a path is now: of a folder that has moved, the same place in the new one."""
     if redirect.source.endswith("/") and redirect.to.endswith("/"):
-        return redirect.to + quote(path[len(redirect.source) :], safe=PATH_SAFE)
+        # What follows may begin with a slash: then another host is not what is meant (RFC 3986, 4.2).
+        followed = quote(path[len(redirect.source) :], safe=PATH_SAFE)
+        return redirect.to + (followed.lstrip("/") if redirect.to == "/" else followed)
     return redirect.to
 
 

@@ -144,6 +144,10 @@ def test_redirects_of_the_list_come_before_routes() -> None:
         ("/a/", "/b/?from=a", "/a/c", "/b/?from=a"),
         ("/", "/b/", "/", "/b/"),
         ("", "/b/", "/c", "/b/"),
+        # Never to another host (RFC 3986 4.2), whatever follows.
+        ("/a/", "/", "/a//evil.example/c", "/evil.example/c"),
+        ("/a/", "/", "/a/\\evil.example/c", "/%5Cevil.example/c"),
+        ("/a/", "/b/", "/a//c", "/b//c"),
     ],
 )
 def test_a_folder_that_has_moved_keeps_what_follows(source: str, to: str, path: str, location: str) -> None:
