@@ -85,11 +85,15 @@ class Asked:
         return self.request.headers
 
     def param(self, name: str, default: str | None = None) -> str | None:
-        """The first value of a query parameter, decoded; `default` where it is absent."""
-        for key, value in parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000):
-            if key == name:
-                return value
-        return default
+        """The first value of a query parameter, decoded; `default` where it is absent.
+
+        Raises HttpError 400 for a query of more than 1,000 fields: let it through.
+        """
+        try:
+            fields = parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000)
+        except ValueError:
+            raise HttpError(400, "The query has more than 1,000 fields: send fewer") from None
+        return next((value for key, value in fields if key == name), default)
 
     async def read(self) -> bytes:
         """The request's whole body, at most `limits.body` bytes."""

@@ -90,6 +90,15 @@ def test_redirects(answers: Daemon) -> None:
             assert (refused.status, refused.get("location"), refused.get("set-cookie")) == (400, None, None)
 
 
+def test_a_query_of_too_many_fields_is_the_clients_mistake(answers: Daemon) -> None:
+    with RawClient(answers.url) as client:
+        assert client.request("GET", "/moved?to=/a" + "&b" * 999).status == 302
+        refused = client.request("GET", "/moved?to=/a" + "&b" * 1000)
+        assert refused.status == 400
+        assert "1,000 fields" in refused.text
+    assert "Traceback" not in answers.output
+
+
 def test_a_file_is_sent_as_a_static_one_would_be(answers: Daemon) -> None:
     with RawClient(answers.url) as client:
         whole = client.request("GET", "/private/a.txt")
