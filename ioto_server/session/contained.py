@@ -90,7 +90,7 @@ class Contained(Stepping):
             seconds = monotonic() - begun
             if seconds > NOTED:
                 self._took(seconds)
-        if isinstance(result, Reception):
+        if not self.returned and isinstance(result, Reception):
             result.driver = self
         return result
 
@@ -112,7 +112,7 @@ class Contained(Stepping):
         except BaseException as error:
             self._kept = (False, None, error)
             return False
-        if result is waiting and not reception.cancelled_ahead:
+        if result is waiting and not self.returned and not reception.cancelled_ahead:
             return True
         self._kept = (self.returned, result, None)
         return False

@@ -17,7 +17,7 @@ from .holding import HOLDS_THE_LOOP, NOTED, ran
 from .inbox import Inbox
 from .outbox import SENT
 from .quick import monotonic
-from .reception import Reception
+from .reception import Messages, Reception
 
 if TYPE_CHECKING:
     from .core import Core
@@ -202,11 +202,11 @@ class Delivery:
 
     async def receive(self) -> Message:
         """The next message; raises `Closed` once the connection has ended and all before it was taken."""
-        message: Message = await Reception(self, False)
+        message: Message = await Messages(self, False)
         return message
 
     def __aiter__(self) -> AsyncIterator[Message]:
-        return Reception(self, True)
+        return Messages(self, True)
 
     def next_message(self) -> Message | None:
         """Take the message that is next, if one is here."""

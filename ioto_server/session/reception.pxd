@@ -5,8 +5,16 @@ import cython
 from .stepping cimport Stepping
 
 
-cdef class Reception(Stepping):
+cdef class Messages(Stepping):
     cdef bint _iterates
+    cdef object _delivery
+    cdef Reception _reception
+
+    @cython.locals(reception=Reception)
+    cdef step(self)
+
+
+cdef class Reception:
     cdef bint _runs_ahead
     cdef public bint cancelled_ahead
     cdef object _cancelled
@@ -18,7 +26,6 @@ cdef class Reception(Stepping):
     cdef public Stepping driver
     cdef public object _asyncio_future_blocking
 
-    cdef step(self)
-    cdef _give_up(self)
+    cpdef give_up(self)
     @cython.locals(driver=Stepping, waits_again=bint)
     cpdef wake(self, bint at_once)

@@ -15,58 +15,29 @@ if TYPE_CHECKING:
     from .delivery import Delivery
 
 
-class Reception(Stepping):
+class Messages(Stepping):
     """One receiver of a WebSocket's messages: the awaitable of the next, and the iterator of all.
 
-    To the task that awaits it, it is a future that becomes done again and again: it has what asyncio asks of
-    one (`_asyncio_future_blocking`, `add_done_callback`, `result`, `cancel`). A future for each message would
-    cost that, and a turn of the loop besides. Where a `driver` is between the task and this, a message does
-    not even cost a step of the task.
+    To an author this is an awaitable as any other: where asyncio is asked to, it makes a task of it.
     """
 
-    __slots__ = (
-        "_asyncio_future_blocking",
-        "_cancelled",
-        "_context",
-        "_delivery",
-        "_iterates",
-        "_loop",
-        "_runs_ahead",
-        "_task",
-        "_wakeup",
-        "cancelled_ahead",
-        "driver",
-    )
+    __slots__ = ("_delivery", "_iterates", "_reception")
 
     def __init__(self, delivery: Delivery, iterates: bool) -> None:
         """Receive of `delivery`. At the end of it an iterator ends, and else `Closed` is raised."""
         super().__init__()
-        self._asyncio_future_blocking = False
-        self._cancelled: asyncio.CancelledError | None = None
-        self._context: Context | None = None
         self._delivery = delivery
         self._iterates = iterates
-        # Asked for once: it costs a system call each time.
-        self._loop = asyncio.get_running_loop()
-        # What makes the waiting task go on; None while none waits.
-        self._wakeup: Callable[[Reception], object] | None = None
-        # Who can run the coroutine on ahead of its task, set by whoever hands this on to that; and the task.
-        self.driver: Stepping | None = None
-        self._task: Any = None
-        # The coroutine runs ahead of the task, and whether that was cancelled meanwhile.
-        self._runs_ahead = False
-        self.cancelled_ahead = False
+        self._reception = Reception(delivery)
 
-    # ---- for `async for` and `await` ------------------------------------------------------------------
-
-    def __aiter__(self) -> Reception:
+    def __aiter__(self) -> Messages:
         return self
 
-    def __anext__(self) -> Reception:
+    def __anext__(self) -> Messages:
         return self
 
     def step(self) -> Any:
-        """Return the next message, or this itself to be waited for."""
+        """Return the next message, or what is waited by."""
         delivery = self._delivery
         message = delivery.next_message()
         if message is not None:
@@ -78,23 +49,59 @@ class Reception(Stepping):
             if self._iterates:
                 raise StopAsyncIteration
             raise Closed(ending.code, ending.reason)
-        delivery.waits(self)
-        self.driver = None
-        self._asyncio_future_blocking = True
-        return self
+        reception = self._reception
+        delivery.waits(reception)
+        reception.driver = None
+        reception._asyncio_future_blocking = True
+        return reception
 
     def throw(self, error: Any, value: Any = None, traceback: Any = None) -> Any:
         """The task is told to do something else than to wait."""
-        self._give_up()
+        self._reception.give_up()
         raise error if value is None else value
 
     def close(self) -> None:
         """The coroutine that waits is given up."""
-        self._give_up()
+        self._reception.give_up()
 
-    def _give_up(self) -> None:
-        self._wakeup = self._context = None
-        self._delivery.waits_no_more(self)
+
+class Reception:
+    """What a task waits on for the next message: a future that becomes done again and again.
+
+    It has what asyncio asks of one (`_asyncio_future_blocking`, `add_done_callback`, `result`, `cancel`). A
+    future for each message would cost that, and a turn of the loop besides. Where a `driver` is between the
+    task and this, a message does not even cost a step of the task.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_cancelled",
+        "_context",
+        "_delivery",
+        "_loop",
+        "_runs_ahead",
+        "_task",
+        "_wakeup",
+        "cancelled_ahead",
+        "driver",
+    )
+
+    def __init__(self, delivery: Delivery) -> None:
+        """Wait for messages of `delivery`."""
+        self._asyncio_future_blocking = False
+        self._cancelled: asyncio.CancelledError | None = None
+        self._context: Context | None = None
+        self._delivery = delivery
+        # Asked for once: it costs a system call each time.
+        self._loop = asyncio.get_running_loop()
+        # What makes the waiting task go on; None while none waits.
+        self._wakeup: Callable[[Reception], object] | None = None
+        # Who can run the coroutine on ahead of its task, set by whoever hands this on to that; and the task.
+        self.driver: Stepping | None = None
+        self._task: Any = None
+        # The coroutine runs ahead of the task, and whether that was cancelled meanwhile.
+        self._runs_ahead = False
+        self.cancelled_ahead = False
 
     # ---- for the task, which takes it for a future ----------------------------------------------------
 
@@ -113,21 +120,26 @@ class Reception(Stepping):
             self.driver = None
 
     def result(self) -> None:
-        """Raises CancelledError where that is why the task goes on; the message is for `__next__`."""
+        """Raises CancelledError where that is why the task goes on; the message is for `Messages.step`."""
         cancelled, self._cancelled = self._cancelled, None
         if cancelled is not None:
             raise cancelled
 
     def cancel(self, msg: object = None) -> bool:
         """The task is being cancelled; False when it is about to go on anyway."""
-        if self._runs_ahead:
-            self.cancelled_ahead = True
-        if self._wakeup is None or self._runs_ahead:
+        if self._wakeup is None:
+            # If the coroutine runs ahead, its task has to be told afterwards.
+            self.cancelled_ahead = self._runs_ahead
             return False
         self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
         self._delivery.waits_no_more(self)
         self.wake(False)
         return True
+
+    def give_up(self) -> None:
+        """The coroutine does something else than to wait."""
+        self._wakeup = self._context = None
+        self._delivery.waits_no_more(self)
 
     # ---- for the WebSocket ----------------------------------------------------------------------------
 
@@ -142,19 +154,28 @@ class Reception(Stepping):
             if driver is None:
                 at_once = asyncio.current_task(self._loop) is None
             else:
+                task = self._task
                 try:
-                    _enter_task(self._loop, self._task)
+                    _enter_task(self._loop, task)
                 except RuntimeError:
+                    # It is another task's step.
                     at_once = False
                 else:
+                    # Another task may come to wait on this meanwhile.
+                    self._wakeup = self._context = self._task = None
                     self._runs_ahead = True
                     self.cancelled_ahead = False
-                    waits_again = driver.step_ahead(self, context)
-                    self._runs_ahead = False
-                    _leave_task(self._loop, self._task)
+                    try:
+                        waits_again = driver.step_ahead(self, context)
+                    finally:
+                        self._runs_ahead = False
+                        _leave_task(self._loop, task)
                     if waits_again:
+                        self._wakeup, self._context, self._task = wakeup, context, task
                         self._asyncio_future_blocking = False
-                        return
+                    else:
+                        context.run(wakeup, self)
+                    return
         self._wakeup = self._context = self._task = None
         if at_once:
             context.run(wakeup, self)
@@ -162,4 +183,4 @@ class Reception(Stepping):
             self._loop.call_soon(wakeup, self, context=context)
 
 
-hands_over(Reception)
+hands_over(Messages)

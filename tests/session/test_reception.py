@@ -361,6 +361,69 @@ async def test_an_iterator_that_another_task_takes_over() -> None:
     await task
 
 
+@pytest.mark.parametrize("how", [asyncio.gather, asyncio.ensure_future, lambda it: asyncio.wait_for(it, 30)])
+def test_asyncio_may_make_a_task_of_the_next_message(how: Callable[[Any], Any]) -> None:
+    @in_loop
+    async def test() -> None:
+        one, other = Connection(), Connection()
+
+        async def action() -> Any:
+            messages = aiter(one.ws)
+            return [await anext(messages), await how(anext(messages))]
+
+        task, echoing = run_action(action()), run_action(echo(other))
+        await turns()
+        await outside_of_tasks(lambda: one.receive(one.frames("a")))
+        await turns()
+        await outside_of_tasks(lambda: other.receive(other.frames("c")))
+        assert other.seen() == [("message", "c")], "nobody else is harmed"
+        await outside_of_tasks(lambda: one.receive(one.frames("b")))
+        assert await task in (["a", "b"], ["a", ["b"]])
+        other.receive(other.close(1000))
+        await echoing
+
+    test()
+
+
+@in_loop
+async def test_a_stranger_that_waits_by_the_reception_harms_nobody() -> None:
+    """Whoever gets hold of it, the loop goes on: the task that is left is the one that was entered."""
+    one, other = Connection(), Connection()
+
+    async def action() -> None:
+        messages = aiter(one.ws)
+        await anext(messages)
+        reception = anext(messages).__await__().__next__()
+        reception.add_done_callback(lambda _: None)
+        await asyncio.sleep(0)
+
+    task, echoing = run_action(action()), run_action(echo(other))
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("a")))
+    await outside_of_tasks(lambda: other.receive(other.frames("c")))
+    assert other.seen() == [("message", "c")]
+    await task
+    other.receive(other.close(1000))
+    await echoing
+
+
+@in_loop
+async def test_an_action_may_return_its_iterator() -> None:
+    one = Connection()
+
+    async def action() -> Any:
+        messages = aiter(one.ws)
+        await anext(messages)
+        return messages
+
+    task = run_action(action())
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("a")))
+    messages = await task
+    one.receive(one.frames("b"))
+    assert await anext(messages) == "b"
+
+
 def test_a_contained_coroutine_is_one_to_asyncio() -> None:
     contained = contain(asyncio.sleep(0))
     assert asyncio.iscoroutine(contained)
