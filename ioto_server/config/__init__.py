@@ -8,6 +8,7 @@ from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
 from ioto_server.config.model import Config, Redirect, Route
 from ioto_server.config.problems import ConfigError, Problem
+from ioto_server.config.readers import is_site
 from ioto_server.config.sections import (
     Compress,
     Limits,
@@ -42,5 +43,6 @@ __all__ = [
     "Verify",
     "WebSockets",
     "find_config",
+    "is_site",
     "load_config",
 ]

@@ -14,6 +14,7 @@ from ioto_server.config.checks_files import check_folders, check_sockets
 from ioto_server.config.checks_tls import check_tls
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.problems import Problem
+from ioto_server.config.readers import is_site
 from ioto_server.config.values import show_duration, show_size
 from ioto_server.config.view import View
 
@@ -141,8 +142,8 @@ def _route(view: View, path: str, index: int) -> Iterator[Problem]:
             f"{path}.redirect", "leads back to this route: clients go round in circles", "write another path"
         )
     writes = [method for method in route.methods if method in ("PUT", "DELETE")]
-    own = route.documents is None and view.config.documents_is_site
-    if writes and route.handler == "file" and route.redirect is None and own:
+    in_site = is_site(route.documents or view.config.documents)
+    if writes and route.handler == "file" and route.redirect is None and in_site:
         yield view.warn(
             f"{path}.methods",
             f"has {' and '.join(writes)}, and the packaged site cannot be changed: they are answered 403",

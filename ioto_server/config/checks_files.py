@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ioto_server.config.problems import Problem
+from ioto_server.config.readers import is_site
 from ioto_server.config.view import View
 
 # The longest path of a unix socket, less its NUL (sun_path of unix(7)).
@@ -26,8 +27,7 @@ def check_folders(view: View) -> Iterator[Problem]:
         if view.node("actions"):
             listed = len(view.config.actions) > 1
             yield from _folder(view, f"actions[{index}]" if listed else "actions", folder, "actions")
-    if view.node("upload.dir"):
-        yield from _folder(view, "upload.dir", view.config.upload.dir, "uploads")
+    yield from _forms(view)
 
 
 def _documents(view: View) -> Iterator[tuple[str, Path, bool]]:
@@ -51,7 +51,7 @@ def _writes(methods: tuple[str, ...]) -> bool:
 def _secrets(view: View, path: str, folder: Path) -> Iterator[Problem]:
     """What lies under a served folder is served: that must be neither code nor a key."""
     config = view.config
-    if config.documents_is_site and folder == config.documents:
+    if is_site(folder):
         return
     for actions in config.actions:
         if _inside(actions, folder):
@@ -102,6 +102,22 @@ def _folder(view: View, path: str, folder: Path, holds: str) -> Iterator[Problem
         yield view.problem(path, f"is not a folder ({folder})", f"write the folder that holds the {holds}")
     else:
         yield view.warn(path, f"is a folder that does not exist ({folder})", f"make it: mkdir -p {folder}")
+
+
+def _forms(view: View) -> Iterator[Problem]:
+    """The folder of forms' files, which a start makes where there is none."""
+    folder = view.config.upload.dir
+    if folder.is_dir():
+        if not os.access(folder, os.W_OK | os.X_OK):
+            yield view.warn(
+                "upload.dir",
+                f"is a folder that this user may not write to ({folder}): forms with files are answered 500",
+                "let the server's user write there, or name another folder",
+            )
+    elif folder.exists():
+        yield view.problem(
+            "upload.dir", f"is not a folder ({folder})", "write the folder that holds the uploads"
+        )
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -11,10 +11,10 @@ from ioto_server.config import broker, readers, readers_http, values
 from ioto_server.config.endpoint import ENDPOINT_ALLOWED, Endpoint
 from ioto_server.config.grammar import Grammar, Place
 from ioto_server.config.nearest import nearest
-from ioto_server.config.readers import SITE
+from ioto_server.config.readers import SITE, is_site
 from ioto_server.config.values import WrongValue
 
-__all__ = ["SITE"]
+__all__ = ["SITE", "is_site"]
 
 _STRING = {"type": "string"}
 _NO_EXPONENT = r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*"

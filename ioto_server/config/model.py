@@ -190,4 +190,4 @@ class Config(Section):
     @property
     def documents_is_site(self) -> bool:
         """Whether the packaged site is served, which nobody may write to."""
-        return self.documents == kinds.SITE
+        return kinds.is_site(self.documents)

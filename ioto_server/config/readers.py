@@ -6,6 +6,7 @@ and returns a value of the model unchanged.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def path(value: object, place: Place) -> Path:
     if isinstance(value, Path):
         return place.base / value
     return place.absolute(text_of(value, "a path"))
+
+
+def is_site(folder: Path) -> bool:
+    """Whether a folder is the packaged site, or inside it, by whatever path: nobody may write there."""
+    return Path(os.path.realpath(folder)).is_relative_to(SITE)
 
 
 def documents(value: object, place: Place) -> Path:

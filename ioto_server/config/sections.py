@@ -12,7 +12,7 @@ class Upload(Section):
 
     dir: kinds.File = directive(
         "/tmp",
-        "Folder for parts of multipart forms while they arrive.\n"
+        "Folder for parts of multipart forms while they arrive; a start makes it.\n"
         "A file that is PUT is written beside its target instead.",
     )
     remove: kinds.Flag = directive(

@@ -63,7 +63,8 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     try:
         FileReceiver(config).prepare()
     except OSError as error:
-        complain(f"routes: the folder for uploads cannot be made: {error}; name another in `documents`")
+        hint = "name another in `documents` of its route, or in upload.dir"
+        complain(f"a folder for uploads cannot be made: {error}; {hint}")
         return MISUSED
     metrics = config.metrics.listen if config.metrics is not None else None
     try:

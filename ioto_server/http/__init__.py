@@ -2,6 +2,7 @@
 
 from ioto_server.http.cookies import parse_cookies, set_cookie
 from ioto_server.http.dates import http_date, parse_http_date
+from ioto_server.http.disk import fault_of
 from ioto_server.http.errors import HttpError
 from ioto_server.http.event_stream import EVENT_STREAM, encode_comment, encode_event
 from ioto_server.http.file_cache import Representation
@@ -13,7 +14,7 @@ from ioto_server.http.parser import RequestParser
 from ioto_server.http.ranges import Range
 from ioto_server.http.request import Body, EndOfRequest, Request
 from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase
-from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router
+from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router, trimmed
 from ioto_server.http.uploads import Upload, Uploads
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "encode_fields",
     "encode_head",
     "encode_start",
+    "fault_of",
     "http_date",
     "media_type",
     "one_file",
@@ -46,4 +48,5 @@ __all__ = [
     "parse_http_date",
     "reason_phrase",
     "set_cookie",
+    "trimmed",
 ]

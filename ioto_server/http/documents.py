@@ -7,15 +7,10 @@ to the tree meanwhile can lead the walk out of it.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-
-from ioto_server.http.errors import HttpError
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _MAX_LINKS = 40  # as Linux has it
@@ -153,24 +148,3 @@ def _inside(documents: Path, target: bytes) -> bytes:
         if target == top or target.startswith(top.rstrip(b"/") + b"/"):
             return target[len(top) :]
     raise NoFile
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Turn what the file system says into the HTTP answers that say as much as a client may know."""
-    try:
-        yield
-    except NoFile:
-        raise HttpError(404, "There is no such file") from None
-    except PermissionError:
-        raise HttpError(
-            403, "The server may not use this file: its permissions are for the operator to change"
-        ) from None
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL):
-            raise HttpError(404, "There is no such file") from None
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise HttpError(
-                503, "The server has too many files open: try again", [("Retry-After", "5")]
-            ) from error
-        raise

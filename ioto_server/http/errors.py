@@ -9,7 +9,8 @@ class HttpError(Exception):
     """A request is refused: the status, the one-line text and the headers to answer with.
 
     `close` says that the connection cannot be used further, because the end of the request is not known or
-    its bytes cannot be trusted (RFC 9112 9.6, 11.2): answer, then close.
+    its bytes cannot be trusted (RFC 9112 9.6, 11.2): answer, then close. `fault` is for the log alone: what
+    of ours has failed, and what an operator can do about it; empty where it is the client's affair.
     """
 
     def __init__(
@@ -19,12 +20,14 @@ class HttpError(Exception):
         headers: Sequence[tuple[str, str]] = (),
         *,
         close: bool = False,
+        fault: str = "",
     ) -> None:
         super().__init__(f"{status} {text}")
         self.status = status
         self.text = text
         self.headers = list(headers)
         self.close = close
+        self.fault = fault
 
 
 def bad_request(text: str) -> HttpError:

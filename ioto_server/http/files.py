@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from ioto_server.http.conditional import CONDITIONS, Validators, check_preconditions, range_holds
 from ioto_server.http.dates import http_date
-from ioto_server.http.documents import Entry, NoFile, disk_errors, find, segments_of
+from ioto_server.http.disk import disk_errors
+from ioto_server.http.documents import Entry, NoFile, find, segments_of
 from ioto_server.http.errors import HttpError
 from ioto_server.http.facts import Watched, facts_of
 from ioto_server.http.file_cache import SETTLED, FileCache, Known, Representation
@@ -83,7 +84,8 @@ class StaticFiles:
     def respond(self, request: Request, path: str) -> FileResponse:
         """The answer to a GET or HEAD request for `path` (decoded, after `trim`).
 
-        Raises HttpError 403, 404, 405, 412, 416, 503. Touches the disk, so it may block; any thread will do.
+        Raises HttpError 403, 404, 405, 412, 416, 500, 503. Touches the disk, so it may block; any thread will
+        do.
         """
         if request.method not in ("GET", "HEAD"):
             raise HttpError(405, "Files take GET and HEAD here (RFC 9110 15.5.6)", [("Allow", "GET, HEAD")])
@@ -170,7 +172,7 @@ class StaticFiles:
 def one_file(request: Request, path: Path, content_type: str) -> FileResponse:
     """The answer to a GET or HEAD request with one file, wherever it is, as `StaticFiles` would send it.
 
-    Raises HttpError 403, 404, 412, 416, 503. Touches the disk, so it may block; any thread will do.
+    Raises HttpError 403, 404, 412, 416, 500, 503. Touches the disk, so it may block; any thread will do.
     """
     now = time.time()
     with disk_errors():

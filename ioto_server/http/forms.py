@@ -21,14 +21,14 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 from ioto_server.http import temporaries
+from ioto_server.http.disk import upload_errors
 from ioto_server.http.errors import HttpError
-from ioto_server.http.uploads import upload_errors
 
 MAX_PARTS = 1000
 """Most fields and files of one form."""
 
-PREFIX = "ioto-form-"
-"""Of the temporary files of forms."""
+KEPT = "upload-"
+"""How the names of files begin that an action keeps."""
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -67,15 +67,27 @@ class FormFile:
     def remove(self) -> None:
         """Remove the file, if it is still where it was. May be called again."""
         if self._descriptor >= 0:
-            with suppress(FileNotFoundError):
+            # What a failing disk does not let go of now is removed at the next start.
+            with suppress(OSError):
                 os.unlink(self.path)
-            self.keep()
+            self._close()
 
     def keep(self) -> None:
-        """Leave the file to whoever called for it. May be called again."""
+        """Leave the file to whoever called for it, under the new name in `path`. May be called again.
+
+        Under the old one the next start would remove it. A file that was moved away meanwhile is left alone.
+        """
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            kept = self.path.with_name(KEPT + self.path.name.removeprefix(temporaries.FORM))
+            with suppress(FileNotFoundError):
+                os.rename(self.path, kept)
+                self.path = kept
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        with suppress(OSError):
+            os.close(descriptor)
 
     def __repr__(self) -> str:
         return f"<FormFile {self.name} {self.filename!r} {self.size} bytes>"
@@ -176,7 +188,7 @@ class MultipartReader:
         self._text = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take a piece of the body. Raises HttpError 400, 413, 507, having removed all files."""
+        """Take a piece of the body. Raises HttpError 400, 413, 500, 503, 507, having removed all files."""
         try:
             for event in self._parser.parse(data):
                 self._take(event)
@@ -238,13 +250,24 @@ class MultipartReader:
             self._text.clear()
 
     def _new_file(self, segment: MultipartSegment) -> FormFile:
-        with upload_errors():
-            folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                descriptor, name = temporaries.create(folder, PREFIX, 0o600)
-            finally:
-                os.close(folder)
+        descriptor, name = self._create()
         # Some clients send whole paths, of either kind (RFC 7578 4.2).
         filename = str(segment.filename).replace("\\", "/").rpartition("/")[2]
         content_type = str(segment.content_type or "application/octet-stream")
         return FormFile(segment.name, filename, content_type, self._folder / name, descriptor)
+
+    def _create(self) -> tuple[int, str]:
+        with upload_errors():
+            try:
+                folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    return temporaries.create(folder, temporaries.FORM, 0o600)
+                finally:
+                    os.close(folder)
+            except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+                raise HttpError(
+                    500,
+                    "The server cannot store the files of forms: its log says why",
+                    close=True,
+                    fault=f"{error}: upload.dir has to be a folder that the server's user can write to",
+                ) from error

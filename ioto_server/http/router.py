@@ -178,7 +178,7 @@ class Router:
             if route.redirect:
                 return Match("redirect", route, path, allow, route.redirect, 302)
             kind: Literal["action", "file"] = "action" if route.handler == "action" else "file"
-            return self._allowed(method, kind, route, _trim(path, route.trim), allow)
+            return self._allowed(method, kind, route, trimmed(path, route.trim), allow)
         raise HttpError(404, "No route matches this path: see `routes` in the configuration")
 
     def _allowed(
@@ -220,7 +220,8 @@ def _moved(redirect: RedirectRule, path: str) -> str:
     return redirect.to
 
 
-def _trim(path: str, trim: str | None) -> str:
+def trimmed(path: str, trim: str | None) -> str:
+    """A path without its beginning `trim`, if it has it."""
     prefix = (trim or "").rstrip("/")
     if prefix and (path == prefix or path.startswith(prefix + "/")):
         return path[len(prefix) :] or "/"

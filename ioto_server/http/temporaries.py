@@ -14,6 +14,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+FORM = "ioto-form-"
+"""How the names of files begin that a form has brought."""
+
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SEEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

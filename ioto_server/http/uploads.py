@@ -8,7 +8,6 @@ between.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import stat
@@ -21,7 +20,8 @@ from types import TracebackType
 from ioto_server.http import temporaries
 from ioto_server.http.conditional import Validators, check_preconditions
 from ioto_server.http.dates import http_date
-from ioto_server.http.documents import NoFile, disk_errors, find, segments_of
+from ioto_server.http.disk import upload_errors
+from ioto_server.http.documents import NoFile, find, segments_of
 from ioto_server.http.errors import HttpError
 from ioto_server.http.file_response import FileResponse
 from ioto_server.http.files import validators_of
@@ -55,17 +55,17 @@ class Uploads:
     ) -> None:
         self._documents = documents
         self._limit = limit
-        self._read_only = read_only
+        self.read_only = read_only
         self._clock = clock
 
     def clean(self) -> int:
         """Remove what a process that was killed left behind; how many files. For every start."""
-        return 0 if self._read_only else temporaries.remove_orphans(self._documents, PREFIX, below=True)
+        return 0 if self.read_only else temporaries.remove_orphans(self._documents, PREFIX, below=True)
 
     def put(self, request: Request, path: str) -> Upload:
         """Begin to create or replace the file at `path` (decoded, after `trim`).
 
-        Raises HttpError 400, 403, 404, 409, 411, 412, 413, 415, 503, 507; nothing has been changed then.
+        Raises HttpError 400, 403, 404, 409, 411, 412, 413, 415, 500, 503, 507; nothing has been changed then.
         """
         if "Content-Range" in request.headers:
             # RFC 9110 14.5: a part must not be taken for the whole.
@@ -91,7 +91,7 @@ class Uploads:
             raise
 
     def delete(self, request: Request, path: str) -> FileResponse:
-        """Remove the file at `path`. Raises HttpError 403, 404, 409, 412, 503."""
+        """Remove the file at `path`. Raises HttpError 403, 404, 409, 412, 500, 503."""
         with self._target(request, path) as target, upload_errors(), target.alone():
             if target.check() is None:
                 raise HttpError(404, "There is no such file")
@@ -100,7 +100,7 @@ class Uploads:
         return FileResponse(204, [])
 
     def _target(self, request: Request, path: str) -> _Target:
-        if self._read_only:
+        if self.read_only:
             raise HttpError(
                 403, "The packaged site cannot be changed: set `documents` to a folder of your own"
             )
@@ -195,7 +195,7 @@ class Upload:
         self._descriptor, self._temporary = temporaries.create(target.folder, PREFIX, 0o666)
 
     def write(self, data: bytes) -> None:
-        """Append a piece. Raises HttpError 413, 507; abort then."""
+        """Append a piece. Raises HttpError 413, 500, 507; abort then."""
         if len(data) > self._left:
             raise _too_large()
         self._left -= len(data)
@@ -207,7 +207,7 @@ class Upload:
     def finish(self) -> FileResponse:
         """Put the file in its place, on the disk: 201 if it is new, 204 if it replaced one.
 
-        Raises HttpError 409, 412, 507 where that is not possible any more; the old file is there then.
+        Raises HttpError 409, 412, 500, 507 where that is not possible any more; the old file is there then.
         """
         target = self._target
         try:
@@ -234,11 +234,13 @@ class Upload:
         """Leave everything as it was. May be called again, and after `finish`."""
         if self._descriptor < 0:
             return
-        if self._temporary:
-            with suppress(FileNotFoundError):
+        descriptor, self._descriptor = self._descriptor, -1
+        # What a failing disk does not let go of now is removed at the next start.
+        with suppress(OSError):
+            if self._temporary:
                 os.unlink(self._temporary, dir_fd=self._target.folder)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        with suppress(OSError):
+            os.close(descriptor)
         self._target.close()
 
     def __enter__(self) -> Upload:
@@ -263,18 +265,3 @@ def _open_folder(documents: Path, names: list[bytes]) -> int:
 
 def _too_large() -> HttpError:
     return HttpError(413, "The file is over limits.upload (RFC 9110 15.5.14): send less", close=True)
-
-
-@contextmanager
-def upload_errors() -> Iterator[None]:
-    """Turn what the file system says while it is written to into HTTP answers."""
-    with disk_errors():
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                text = "There is no room for the file on the server's disk (RFC 4918 11.5): try again later"
-                raise HttpError(507, text, close=True) from error
-            if error.errno == errno.EROFS:
-                raise HttpError(403, "The server's folder is read-only: mount it writable") from None
-            raise

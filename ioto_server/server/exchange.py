@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ioto_server.http import HttpError, Request, encode_head, encode_start, http_date
-from ioto_server.session import SENT, Closed
+from ioto_server.session import SENT, Closed, log_fault
 
 from .websocket_connection import WebSocketConnection
 
@@ -279,9 +279,31 @@ class Exchange:
         if error.close:
             self.keep_alive = False
         self._why = error.text
+        log_fault(error, self.request.path)
         body = error.text.encode() + b"\n"
         headers = [("Content-Type", "text/plain; charset=utf-8"), *error.headers]
         self.respond(error.status, headers, body)
+
+    async def drive(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what answers, in a task: whatever it raises, the client is told as well as can be."""
+        try:
+            await work()
+        except HttpError as error:
+            if not self.done:
+                self.refuse(error)
+        except Closed:
+            # The client has left: nobody waits for an answer.
+            return
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Whoever answers has raised what is no refusal: log it, and end the request as well as can be."""
+        _log.error("request failed", path=self.request.path, exc_info=error)
+        if self.answered:
+            self.abandon()
+        elif not self.done:
+            self.refuse(HttpError(500, "The server failed; the traceback is in its log"))
 
     def abandon(self) -> None:
         """End the connection in the midst of the answer, so that nobody takes it for whole."""

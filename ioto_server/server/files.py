@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ioto_server.config import Config, Route
@@ -44,7 +45,7 @@ class FileSender:
             response.close()
             exchange.end()
             return
-        exchange.task = host.create_task(send_parts(exchange, response))
+        exchange.task = host.create_task(exchange.drive(partial(send_parts, exchange, response, match.path)))
 
     def _encode(self, found: Representation) -> bytes:
         """Write down the header fields of an answer with the whole, for all that follow."""

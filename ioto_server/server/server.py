@@ -233,6 +233,8 @@ class Server:
                 exchange.end()
         except HttpError as error:
             exchange.refuse(error)
+        except Exception as error:
+            exchange.fail(error)
 
     def _act(self, connection: HttpConnection, exchange: Exchange, match: Match) -> None:
         request = exchange.request

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from ioto_server.config import Config
-from ioto_server.http import HttpError, Match, Upload, Uploads
-from ioto_server.session import Closed, Core
+from ioto_server.config import Config, Route, is_site
+from ioto_server.http import FileResponse, Match, Upload, Uploads, temporaries, trimmed
+from ioto_server.session import Core, off_the_loop
 
 from .exchange import Exchange
-
-Result = TypeVar("Result")
 
 METHODS = ("PUT", "DELETE")
 
@@ -33,78 +28,60 @@ class FileReceiver:
         Raises OSError where a folder cannot be made. Reads whole trees: not for the loop.
         """
         for route in self._config.routes or ():
-            if set(METHODS) & set(route.methods) and route.documents is not None:
-                route.documents.mkdir(parents=True, exist_ok=True)
-                self._folder(route.documents).clean()
+            if set(METHODS) & set(route.methods) and route.handler == "file" and route.redirect is None:
+                documents = route.documents or self._config.documents
+                folder = self._folder(documents)
+                if not folder.read_only:
+                    _place(documents, route).mkdir(parents=True, exist_ok=True)
+                    folder.clean()
+        forms = self._config.upload.dir
+        forms.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporaries.remove_orphans(forms, temporaries.FORM, below=False)
 
     def receive(self, exchange: Exchange, match: Match, host: Core) -> None:
         """Begin to carry out a PUT or DELETE."""
         config = self._config
         folder = self._folder((match.route and match.route.documents) or config.documents)
         if exchange.request.method == "DELETE":
-            exchange.task = host.create_task(_delete(exchange, folder, match.path))
+            exchange.task = host.create_task(exchange.drive(partial(_delete, exchange, folder, match.path)))
             return
         exchange.allow_body(config.limits.upload)
-        exchange.task = host.create_task(_put(exchange, folder, match.path))
+        exchange.task = host.create_task(exchange.drive(partial(_put, exchange, folder, match.path)))
 
     def _folder(self, documents: Path) -> Uploads:
         folder = self._folders.get(documents)
         if folder is None:
-            config = self._config
-            read_only = documents == config.documents and config.documents_is_site
-            folder = Uploads(documents, config.limits.upload, read_only=read_only)
+            folder = Uploads(documents, self._config.limits.upload, read_only=is_site(documents))
             self._folders[documents] = folder
         return folder
 
 
-async def _off_the_loop(work: Callable[[], Result]) -> Result:
-    """Do `work` in a thread; where the task is cancelled meanwhile, wait for it: its files are in use."""
-    doing = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise
-
-
-async def _begin(exchange: Exchange, folder: Uploads, path: str) -> Upload:
-    """Begin an upload in a thread: a disk that is busy lets whoever makes a file wait."""
-    beginning = asyncio.get_running_loop().run_in_executor(None, folder.put, exchange.request, path)
-    try:
-        return await asyncio.shield(beginning)
-    except asyncio.CancelledError:
-        await asyncio.wait([beginning])
-        if beginning.exception() is None:
-            beginning.result().abort()
-        raise
+def _place(documents: Path, route: Route) -> Path:
+    """The folder that the paths of a route begin with: who puts `/upload/a` cannot make `upload` first."""
+    path = trimmed(route.match, route.trim)
+    names = path[: path.rfind("/") + 1].split("/")
+    return documents if any(name.startswith(".") for name in names) else documents.joinpath(*names)
 
 
 async def _put(exchange: Exchange, folder: Uploads, path: str) -> None:
-    """Store the body as it comes; the old file stays whole until the new one is."""
+    """Store the body as it comes; the old file stays whole until the new one is.
+
+    Who is refused finds nothing of the upload any more.
+    """
+    upload = await off_the_loop(partial(folder.put, exchange.request, path), Upload.abort)
     try:
-        upload = await _begin(exchange, folder, path)
-        try:
-            while piece := await exchange.read():
-                await _off_the_loop(partial(upload.write, piece))
-            response = await _off_the_loop(upload.finish)
-        finally:
-            await _off_the_loop(upload.abort)
-    except HttpError as error:
-        # Who is told so finds nothing of the upload any more.
-        exchange.refuse(error)
-        return
-    except Closed:
-        # The client has left: nobody waits for an answer.
-        return
-    exchange.start(response.status, response.headers, 0)
-    exchange.end()
+        while piece := await exchange.read():
+            await off_the_loop(partial(upload.write, piece))
+        response = await off_the_loop(upload.finish)
+    finally:
+        await off_the_loop(upload.abort)
+    _answer(exchange, response)
 
 
 async def _delete(exchange: Exchange, folder: Uploads, path: str) -> None:
-    try:
-        response = await _off_the_loop(partial(folder.delete, exchange.request, path))
-    except HttpError as error:
-        exchange.refuse(error)
-        return
+    _answer(exchange, await off_the_loop(partial(folder.delete, exchange.request, path)))
+
+
+def _answer(exchange: Exchange, response: FileResponse) -> None:
     exchange.start(response.status, response.headers, 0)
     exchange.end()

@@ -7,10 +7,12 @@ from .ending import By, Cause, Ending
 from .errors import Closed
 from .events import Event
 from .exchange import Exchange, WebSocketLink
+from .faults import log_fault
 from .file_body import send_parts
 from .host import Host
 from .link import Link
 from .memory import Memory
+from .off_the_loop import off_the_loop
 from .outbox import NEXT_TURN, SENT
 from .run import run_action
 from .terms import Upgrade
@@ -39,6 +41,8 @@ __all__ = [
     "Web",
     "WebSocket",
     "WebSocketLink",
+    "log_fault",
+    "off_the_loop",
     "run_action",
     "send_parts",
 ]

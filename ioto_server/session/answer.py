@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ioto_server.http import (
     EVENT_STREAM,
+    FileResponse,
     HttpError,
     Request,
     encode_event,
@@ -22,6 +23,7 @@ from ioto_server.http.headers import check_field
 from .action import Action
 from .asked import Asked
 from .file_body import send_parts
+from .off_the_loop import off_the_loop
 from .outbox import SENT
 
 if TYPE_CHECKING:
@@ -155,18 +157,16 @@ class Answer(Asked):
         path = Path(path)
         if content_type is None:
             content_type = media_type(path.name, self.host.config.mime)
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(None, one_file, self.request, path, content_type)
-        if exchange.done:
-            response.close()
-            return
-        status = response.status if response.status != 200 else self._status
-        exchange.start(status, [*response.headers, *(self._headers or ())], response.length)
-        if self.method == "HEAD":
-            response.close()
-            exchange.end()
-        else:
-            await send_parts(exchange, response)
+        find = partial(one_file, self.request, path, content_type)
+        with await off_the_loop(find, FileResponse.close) as response:
+            if exchange.done:
+                return
+            status = response.status if response.status != 200 else self._status
+            exchange.start(status, [*response.headers, *(self._headers or ())], response.length)
+            if self.method == "HEAD":
+                exchange.end()
+            else:
+                await send_parts(exchange, response, self.path)
 
     def _nothing_written(self, what: str) -> Exchange:
         exchange = self._http(what)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ioto_server.http.forms import Form, MultipartReader, form_type, parse_urlencoded
+
+from .off_the_loop import off_the_loop
 
 if TYPE_CHECKING:
     from ioto_server.config import Config
@@ -18,7 +20,7 @@ async def read_form(request: Request, exchange: Exchange, config: Config) -> For
     """Read the form in a request's body; files go to `upload.dir`, off the loop.
 
     Raises HttpError 415 for a body that is no form, 400 for a broken one, 413 beyond `limits.body` (its
-    fields) or `limits.upload` (the whole, with files).
+    fields) or `limits.upload` (the whole, with files), 500, 503 and 507 where they cannot be stored.
     """
     content_type = request.headers.get("content-type")
     if form_type(content_type) == "application/x-www-form-urlencoded":
@@ -30,8 +32,8 @@ async def read_form(request: Request, exchange: Exchange, config: Config) -> For
     reader = MultipartReader(content_type, config.upload.dir, config.limits.body)
     try:
         while piece := await exchange.read():
-            await asyncio.to_thread(reader.feed, piece)
-        form = await asyncio.to_thread(reader.finish)
+            await off_the_loop(partial(reader.feed, piece))
+        form = await off_the_loop(reader.finish, Form.remove)
     except BaseException:
         reader.abort()
         raise

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from functools import partial
 from typing import Final
 
-from ioto_server.http import FileResponse, Range
+import structlog
+
+from ioto_server.http import FileResponse, Range, fault_of
 
 from .exchange import Exchange
+from .off_the_loop import off_the_loop
+
+_log = structlog.get_logger("ioto_server.http")
 
 # Bytes of a large file in memory at once, for each connection that is being sent one.
 _PIECE: Final = 128 * 1024
 
 
-async def send_parts(exchange: Exchange, response: FileResponse) -> None:
-    """Send a body piece by piece, each when the one before has left."""
+async def send_parts(exchange: Exchange, response: FileResponse, path: str) -> None:
+    """Send a body piece by piece, each when the one before has left; `path` is for the log."""
     with response:
         try:
             for part in response.parts:
@@ -23,8 +28,10 @@ async def send_parts(exchange: Exchange, response: FileResponse) -> None:
                     await exchange.write(part)
                 else:
                     await _send_range(exchange, response, part)
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             # The file was cut short or its disk failed: the length that was announced cannot be kept.
+            problem = fault_of(error) if isinstance(error, OSError) else str(error)
+            _log.error("file not sent whole", path=path, problem=problem)
             exchange.abandon()
             return
     exchange.end()
@@ -32,12 +39,11 @@ async def send_parts(exchange: Exchange, response: FileResponse) -> None:
 
 async def _send_range(exchange: Exchange, response: FileResponse, part: Range) -> None:
     offset, left = part
-    loop = asyncio.get_running_loop()
     while left and not exchange.done:
         size = min(left, _PIECE)
         data = _cached(response.descriptor, offset, size)
         if data is None:
-            data = await loop.run_in_executor(None, response.read, offset, size)
+            data = await off_the_loop(partial(response.read, offset, size))
         await exchange.write(data)
         offset += len(data)
         left -= len(data)

@@ -17,6 +17,7 @@ from .answer import Answer, check_own_field
 from .delivery import Callback
 from .errors import Closed
 from .events import Event
+from .faults import log_fault
 from .kept import pack
 from .opening import encode_opening
 from .terms import Upgrade
@@ -225,6 +226,7 @@ class Web(Answer):
         elif exchange is None or exchange.done:
             self._log_failure(error)
         elif isinstance(error, HttpError) and not exchange.answered:
+            log_fault(error, self.path)
             self._headers = list(error.headers)
             self.error(error.status, error.text)
         else:

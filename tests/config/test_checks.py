@@ -286,10 +286,12 @@ def test_folders_that_are_not_there(load: Load, here: Path) -> None:
     assert messages(load("{ documents: 'x', actions: ['actions', 'y'], upload: { dir: 'z' } }")) == [
         f"documents: 'x' is a folder that does not exist ({here}/x)",
         f"actions[1]: 'y' is a folder that does not exist ({here}/y)",
-        f"upload.dir: 'z' is a folder that does not exist ({here}/z)",
     ]
     assert errors(load, "{ documents: 'file' }") == [f"documents: 'file' is not a folder ({here}/file)"]
-    # Uploads make their folder, and the default of actions is an offer.
+    assert errors(load, "{ upload: { dir: 'file' } }") == [
+        f"upload.dir: 'file' is not a folder ({here}/file)"
+    ]
+    # Uploads make their folder, a start that of forms, and the default of actions is an offer.
     assert not load("{ routes: [{ methods: ['PUT'], documents: 'new' }] }").warnings
 
 

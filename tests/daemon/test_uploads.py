@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
+from ioto_server.config.kinds import SITE
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon
 from tests.support.raw import RawClient
@@ -123,15 +125,49 @@ def test_the_packaged_site_cannot_be_written_to(start_daemon: StartDaemon) -> No
     assert (status, "set `documents`" in text) == (403, True)
 
 
-def test_what_a_killed_daemon_left_is_cleared_away_at_the_next_start(
-    start_daemon: StartDaemon, tmp_path: Path
+@pytest.mark.parametrize("documents", ["@site", str(SITE), str(SITE / "..") + "/site/."])
+def test_the_packaged_site_cannot_be_written_to_by_a_route_of_its_own(
+    start_daemon: StartDaemon, documents: str
 ) -> None:
-    stored = tmp_path / "daemon0" / "stored"
+    """Also where the documents at the root are others."""
+    route = {"match": "/site/", "methods": ["GET", "PUT", "DELETE"], "trim": "/site", "documents": documents}
+    daemon = start_daemon({"documents": "own", "routes": [route, {}]}, {})
+    before = sorted(os.listdir(SITE))
+    assert put(daemon, "/site/x", b"x")[0] == 403
+    with RawClient(daemon.url) as client:
+        assert client.request("DELETE", "/site/index.html").status == 403
+        assert client.request("GET", "/site/index.html").status == 200
+    assert sorted(os.listdir(SITE)) == before
+
+
+def test_the_page_s_route_takes_uploads_from_the_first_one_on(start_daemon: StartDaemon) -> None:
+    """A client has no way to make the folder `upload` in the documents: a start does."""
+    route = {"match": "/upload/", "methods": ["DELETE", "GET", "PUT"]}
+    daemon = start_daemon({"documents": "docs", "routes": [route, {}]}, {})
+    assert put(daemon, "/upload/a.txt", b"x")[0] == 201
+    assert (daemon.folder / "docs" / "upload" / "a.txt").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_a_killed_daemon_left_is_cleared_away_at_the_next_start(
+    start_daemon: StartDaemon, tmp_path: Path, own: bool
+) -> None:
+    """Of routes with documents of their own, and of those with everybody's; and of forms."""
+    stored, forms = tmp_path / "daemon0" / "stored", tmp_path / "daemon0" / "forms"
     stored.mkdir(parents=True)
+    forms.mkdir()
     (stored / ".ioto-upload-0123").write_bytes(b"half")
     (stored / "whole").write_bytes(b"whole")
-    daemon = start_daemon({"routes": ROUTES}, {})
-    assert files(daemon) == ["whole"]
+    (forms / "ioto-form-0123").write_bytes(b"half")
+    (forms / "ioto-form-4567").write_bytes(b"of a process that drains")
+    (forms / "other").write_bytes(b"not ours")
+    routes = ROUTES if own else [{"match": "/upload/", "methods": ["PUT"], "trim": "/upload"}]
+    config = {"routes": routes, "upload": {"dir": "forms"}, **({} if own else {"documents": "stored"})}
+    with (forms / "ioto-form-4567").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        daemon = start_daemon(config, {})
+        assert files(daemon) == ["whole"]
+    assert sorted(os.listdir(forms)) == ["ioto-form-4567", "other"]
 
 
 def test_the_shipped_configuration_takes_uploads(daemon: Daemon) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ioto_server.http import HttpError
+from ioto_server.http import HttpError, temporaries
 from ioto_server.http.forms import (
     MAX_PARTS,
     MULTIPART,
-    PREFIX,
     URLENCODED,
     Form,
     MultipartReader,
@@ -83,6 +82,10 @@ def test_files_can_be_kept_or_moved_away(folder: Path) -> None:
     form.remove()
     form.remove()
     assert sorted(os.listdir(folder)) == sorted(["mine", kept.path.name])
+    # The next start takes it for nobody's leftover.
+    assert temporaries.remove_orphans(folder, temporaries.FORM, below=False) == 0
+    kept.path.rename(folder / temporaries.FORM)
+    assert temporaries.remove_orphans(folder, temporaries.FORM, below=False) == 1
 
 
 def test_files_are_readable_by_their_owner_alone(folder: Path) -> None:
@@ -97,7 +100,7 @@ def test_the_clients_name_never_becomes_a_path(folder: Path, filename: str) -> N
     with read(folder, part(f'name="f"; filename="{filename}"', b"x") + END) as form:
         (file,) = form.files
         assert file.path.parent == folder
-        assert file.path.name.startswith(PREFIX)
+        assert file.path.name.startswith(temporaries.FORM)
         assert "/" not in file.filename
         assert "\\" not in file.filename
 
