@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from ioto_server.config.check import check
-from ioto_server.daemon.outcome import MISUSED
+from ioto_server.daemon.outcome import MISUSED, say
 from ioto_server.daemon.preflight import plugin_problems, taken
+from ioto_server.daemon.visible import visible
 
 from .options import config_option, set_option
 
@@ -37,10 +38,10 @@ def command(config: Path | None, overrides: list[tuple[str, str]], strict: bool,
         report["taken"] = in_the_way
         click.echo(json.dumps(report))
     else:
-        click.echo(checked.text, err=bool(checked.problems))
+        click.echo(visible(checked.text), err=bool(checked.problems))
         for problem in plugins:
-            click.echo(problem.text, err=True)
+            say(problem.text)
         for text in in_the_way:
-            click.echo(f"At this moment: {text}", err=True)
+            say(f"At this moment: {text}")
     if broken:
         raise SystemExit(MISUSED)

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from ioto_server.daemon.ask import AskError, ask
+from ioto_server.daemon.visible import visible_line
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 
 
@@ -26,5 +28,5 @@ def command(config: Path | None, control: Path | None, number: str, code: int, r
     try:
         answer = ask(control_path(config, control), "close", id=number, code=code, reason=reason)
     except AskError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"closing {answer['path']} of {answer['peer']}")
+        raise Failed(str(error)) from None
+    click.echo(visible_line(f"closing {answer['path']} of {answer['peer']}"))

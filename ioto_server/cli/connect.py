@@ -11,12 +11,12 @@ import click
 
 from ioto_server.client import AddressError, Refused, parse_address
 from ioto_server.config.values import WrongValue, parse_size
-from ioto_server.daemon.outcome import FAILED, MISUSED
+from ioto_server.daemon.outcome import FAILED, MISUSED, complain
+from ioto_server.daemon.visible import visible_line
 
 from .terminal import interactive, scripted
 from .terminal.link import ConnectError, Link, Target
 from .terminal.screen import Screen
-from .terminal.text import visible
 from .terminal.tls import TlsError, make_context
 
 _PEM = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -146,10 +146,10 @@ def command(
             )
             orderly = asyncio.run(_run_script(target, script, verbose))
     except (ConnectError, Refused) as error:
-        click.echo(f"ioto-server: {_explain(error)}", err=True)
+        complain(_explain(error))
         orderly = False
     except ValueError as error:
-        click.echo(f"ioto-server: {error}", err=True)
+        complain(str(error))
         raise SystemExit(MISUSED) from None
     except KeyboardInterrupt:
         orderly = False
@@ -169,20 +169,20 @@ def _greet(link: Link, screen: Screen, verbose: bool) -> None:
     if verbose:
         screen.say("\n".join(_answer(link)))
     protocol = link.accepted.protocol
-    spoken = f", protocol {visible(protocol)}" if protocol is not None else ""
+    spoken = f", protocol {visible_line(protocol)}" if protocol is not None else ""
     compressed = ", compressed" if link.accepted.deflate is not None else ""
     screen.say(f"Connected to {link.target.address}{spoken}{compressed}. /help shows what can be typed.")
 
 
 def _answer(link: Link) -> Iterable[str]:
     response = link.accepted.response
-    yield f"{response.status} {visible(response.reason)}"
+    yield f"{response.status} {visible_line(response.reason)}"
     for name, value in response.headers.items():
-        yield visible(f"{name}: {value}")
+        yield visible_line(f"{name}: {value}")
 
 
 def _explain(error: ConnectError | Refused) -> str:
-    text = visible(str(error))
+    text = str(error)
     if isinstance(error, Refused) and (location := error.headers.get("location")):
-        text += f"; it sends you to {visible(location)}"
+        text += f"; it sends you to {location}"
     return text

@@ -10,6 +10,7 @@ import click
 
 from ioto_server.daemon.ask import AskError, ask
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 from .tables import Columns, duration, show_table
 
@@ -54,7 +55,7 @@ def command(config: Path | None, control: Path | None, sort: str, limit: int, as
     try:
         answer = ask(control_path(config, control), "connections", sort=sort, limit=limit)
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     if as_json:
         del answer["ok"]
         click.echo(json.dumps(answer))

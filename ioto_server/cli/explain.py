@@ -11,7 +11,7 @@ from ioto_server.config import ConfigError
 from ioto_server.config.explain import explain, explain_values
 from ioto_server.config.reference import reference
 from ioto_server.config.schema import schema
-from ioto_server.daemon.outcome import MISUSED
+from ioto_server.daemon.outcome import MISUSED, say
 
 from .options import config_option, load, set_option
 
@@ -45,5 +45,5 @@ def command(
         try:
             click.echo(explain(directive))
         except ConfigError as error:
-            click.echo(str(error), err=True)
+            say(str(error))
             raise SystemExit(MISUSED) from None

@@ -8,6 +8,7 @@ import click
 
 from ioto_server.daemon.ask import AskError, ask
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 
 
@@ -20,5 +21,5 @@ def command(config: Path | None, control: Path | None, level: str) -> None:
     try:
         answer = ask(control_path(config, control), "log", level=level)
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     click.echo(f"log level {answer['now']}, was {answer['before']}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ioto_server.config import ConfigError, Loaded, find_config, load_config
-from ioto_server.daemon.outcome import MISUSED
+from ioto_server.daemon.outcome import MISUSED, say
 
 config_option = click.option(
     "--config",
@@ -51,7 +51,7 @@ def load(config: Path | None, overrides: Sequence[tuple[str, str]] = ()) -> Load
     try:
         return load_config(find_config(config), overrides=overrides)
     except ConfigError as error:
-        click.echo(str(error), err=True)
+        say(str(error))
         raise SystemExit(MISUSED) from None
 
 
@@ -71,9 +71,7 @@ def control_path(config: Path | None, control: Path | None) -> Path:
         default = default_control(found or config)
         # The daemon that is to reload it will say the same: its problems are told once.
         why = error if found is None else f"{found} has problems, which `ioto-server check` shows."
-        click.echo(
-            f"{why}\nAsking at {default}, the default of `control`; --control PATH names another.", err=True
-        )
+        say(f"{why}\nAsking at {default}, the default of `control`; --control PATH names another.")
         return default
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 
 from ioto_server.daemon.ask import AskError, ask
+from ioto_server.daemon.outcome import say
+from ioto_server.daemon.visible import visible
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 
 
@@ -22,12 +25,12 @@ def command(config: Path | None, control: Path | None) -> None:
     try:
         answer = ask(control_path(config, control), "reload")
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     for warning in answer["warnings"]:
-        click.echo(warning, err=True)
+        say(warning)
     for change in answer["changed"]:
-        click.echo(change)
+        click.echo(visible(change))
     for change in answer["restart"]:
-        click.echo(f"{change} (takes a restart)", err=True)
+        say(f"{change} (takes a restart)")
     if not answer["changed"]:
         click.echo("nothing to apply has changed")

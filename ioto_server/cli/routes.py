@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ioto_server.config import Config
-from ioto_server.daemon.outcome import MISUSED, report_plugin
+from ioto_server.daemon.outcome import MISUSED, report_plugin, say
 from ioto_server.plugins import PluginError, Plugins
 
 from .options import config_option, load
@@ -22,7 +22,7 @@ def command(config: Path | None) -> None:
     """
     loaded = load(config)
     for warning in loaded.warnings:
-        click.echo(str(warning), err=True)
+        say(str(warning))
     try:
         plugins = Plugins.load(loaded.config.actions)
     except PluginError as error:

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from ioto_server.daemon.ask import AskError, ask
+from ioto_server.daemon.visible import visible_line
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 from .tables import Columns, duration, show_table
 
@@ -56,7 +58,7 @@ def command(config: Path | None, control: Path | None, as_json: bool, watch: flo
                 return
             time.sleep(watch)
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     except KeyboardInterrupt:
         return
 
@@ -73,7 +75,7 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
             shown = ", ".join(f"{part.replace('_', ' ')} {told}" for part, told in value.items())
         else:
             shown = " ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
+        click.echo(visible_line(f"{name.replace('_', ' '):<{width}}  {shown}"))
     if workers:
         click.echo()
         show_table(_COLUMNS, workers)

@@ -8,6 +8,7 @@ import click
 
 from ioto_server.daemon.ask import AskError, ask
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 
 
@@ -22,5 +23,5 @@ def command(config: Path | None, control: Path | None) -> None:
     try:
         answer = ask(control_path(config, control), "stop")
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     click.echo(f"stopping (pid {answer['pid']}, {answer['connections']} connections)")

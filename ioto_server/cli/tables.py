@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ioto_server.daemon.visible import visible_line
+
 # Headings, each with what makes the text of a row out of one thing.
 Columns = tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]
 
@@ -14,7 +16,7 @@ Columns = tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]
 def show_table(columns: Columns, things: Iterable[dict[str, Any]]) -> None:
     """Print one row for each thing, below the headings."""
     rows = [[heading for heading, _ in columns]]
-    rows += [[value(one) for _, value in columns] for one in things]
+    rows += [[visible_line(value(one)) for _, value in columns] for one in things]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -8,6 +8,7 @@ import click
 
 from ioto_server.daemon.ask import AskError, ask
 
+from .failure import Failed
 from .options import config_option, control_option, control_path
 
 
@@ -24,6 +25,6 @@ def command(config: Path | None, control: Path | None) -> None:
     try:
         answer = ask(control_path(config, control), "upgrade", timeout=180)
     except AskError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed(str(error)) from None
     told = answer["connections"]
     click.echo(f"pid {answer['pid']} has taken over, {told} connections are told to reconnect")

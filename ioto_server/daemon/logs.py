@@ -10,6 +10,8 @@ from structlog.typing import EventDict, Processor
 
 from ioto_server.config import Log
 
+from . import console_lines
+from .journal import with_priority
 from .json_line import render_json
 from .output import Output
 
@@ -19,10 +21,6 @@ LEVELS: Final = {
     "info": logging.INFO,
     "debug": logging.DEBUG,
 }
-
-# What the journal takes for the priority of a line that begins with it (sd-daemon(3)).
-_PRIORITIES: Final = {"debug": "<7>", "info": "<6>", "warning": "<4>"}
-_PRIORITY_ERROR: Final = "<3>"
 
 _threshold = logging.INFO
 _output: Output | None = None
@@ -94,9 +92,7 @@ def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDi
 
 
 def _add_priority(_logger: object, method: str, line: Any) -> str:
-    """Begin every line of a text with its priority: the journal takes each for a message of its own."""
-    priority = _PRIORITIES.get(method, _PRIORITY_ERROR)
-    return priority + str(line).replace("\n", f"\n{priority}")
+    return with_priority(method, str(line))
 
 
 def configure(log: Log) -> None:
@@ -112,7 +108,8 @@ def configure(log: Log) -> None:
             _drop_unimportant,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
-            structlog.dev.ConsoleRenderer(colors=output.is_terminal, pad_event_to=18),
+            console_lines.make_visible,
+            console_lines.renderer(colours=output.is_terminal),
         ]
     else:
         processors = [_drop_unimportant, render_json]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from .journal import leads_to_journal, with_priority
+from .visible import visible
 
 if TYPE_CHECKING:
     from ioto_server.plugins import PluginError
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
 OK = 0
 FAILED = 1
 MISUSED = 2
+
+_STDERR: Final = 2
 
 
 def report_plugin(error: PluginError) -> None:
@@ -26,10 +31,18 @@ def unusable(error: PluginError) -> str:
 def report(text: str, trace: str = "") -> None:
     """Say on stderr why the server does not start, the traceback first where there is one."""
     if trace:
-        print(trace.rstrip(), file=sys.stderr)
+        say(trace.rstrip())
     complain(text)
 
 
 def complain(text: str) -> None:
     """Say why the server does not start, on stderr: the log may not be there."""
-    print(f"ioto-server: {text}", file=sys.stderr)
+    say(f"ioto-server: {text}")
+
+
+def say(text: str) -> None:
+    """Tell whoever started this process, on stderr, what is wrong; the journal takes it for an error."""
+    text = visible(text)
+    if leads_to_journal(_STDERR):
+        text = with_priority("error", text)
+    print(text, file=sys.stderr, flush=True)

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from .journal import leads_to_journal
+
 
 class Output:
     """Writes each line with one system call, so that lines of several processes never mix.
@@ -61,9 +63,8 @@ class Output:
 
     @property
     def is_journal(self) -> bool:
-        """Whether the lines go to systemd's journal ($JOURNAL_STREAM, systemd.exec(5))."""
-        found = os.fstat(self._descriptor)
-        return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+        """Whether the lines go to systemd's journal."""
+        return leads_to_journal(self._descriptor)
 
 
 def _open(path: Path) -> int:

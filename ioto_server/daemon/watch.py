@@ -7,7 +7,6 @@ found out by a reload as ever, so a change too many costs nothing but a look.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from .control import CommandError
+from .outcome import say
 
 if TYPE_CHECKING:
     from watchfiles import Change
@@ -109,7 +109,7 @@ class Watch:
             try:
                 await self._reload()
             except CommandError as error:
-                print(f"{error} The old code goes on.", file=sys.stderr, flush=True)
+                say(f"{error} The old code goes on.")
             if tuple(self._folders()) != before:
                 self._moved.set()
 

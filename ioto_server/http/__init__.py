@@ -12,6 +12,7 @@ from ioto_server.http.headers import Headers
 from ioto_server.http.mime import media_type
 from ioto_server.http.parser import RequestParser
 from ioto_server.http.ranges import Range
+from ioto_server.http.redaction import without_query
 from ioto_server.http.request import Body, EndOfRequest, Request
 from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router, trimmed
@@ -49,4 +50,5 @@ __all__ = [
     "reason_phrase",
     "set_cookie",
     "trimmed",
+    "without_query",
 ]

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from ioto_server.config import Config
-from ioto_server.http import HttpError, Request
+from ioto_server.http import HttpError, Request, without_query
 from ioto_server.websocket import handshake
 
 from .peer import Peer, is_trusted
@@ -79,9 +79,10 @@ def check_origin(request: Request, config: Config, scheme: str, socket_peer: Pee
         host = _first(request, "x-forwarded-host") or host
     if handshake.check_origin(origin, host, scheme, config.web_sockets.origins):
         return
+    shown = without_query("origin", origin or "")[:_LONGEST_NAME]
     raise HttpError(
         403,
-        f"Origin {origin} may not connect here: add it to webSockets.origins in web.json5",
+        f"Origin {shown} may not connect here: add it to webSockets.origins in web.json5",
     )
 
 

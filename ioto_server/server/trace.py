@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import structlog
+
+from ioto_server.http import without_query
 
 if TYPE_CHECKING:
     from ioto_server.http import Request
@@ -33,8 +36,9 @@ class _Body:
 class Trace:
     """Shows one request and its answer, as far as `show` asks: H and B of the request, h and b of the answer.
 
-    Headers are shown when they are there, with all that is secret in them; a query never is. Of bodies, the
-    first 1024 bytes are shown at the end of the exchange: as text, with an escape for what is none.
+    Headers are shown when they are there, with all that is secret in them; a query never is, wherever it
+    stands. Of bodies, the first 1024 bytes are shown at the end of the exchange: as text, with an escape for
+    what is none.
     """
 
     __slots__ = ("_answer", "_body", "_method", "_path", "_peer", "_show")
@@ -47,8 +51,7 @@ class Trace:
         self._body = _Body() if "B" in show else None
         self._answer = _Body() if "b" in show else None
         if "H" in show:
-            lines = [f"{name}: {value}" for name, value in request.headers.items()]
-            self._line("request header", version=request.version, headers=lines)
+            self._line("request header", version=request.version, headers=_lines(request.headers.items()))
 
     def request_body(self, data: bytes) -> None:
         """A piece of the request's body has arrived."""
@@ -58,8 +61,9 @@ class Trace:
     def answer_head(self, head: bytes) -> None:
         """The head of an answer is sent: also that which opens a WebSocket."""
         if "h" in self._show:
-            status, *headers = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-            self._line("answer header", status=status, headers=headers)
+            status, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+            fields = (line.partition(": ")[::2] for line in lines)
+            self._line("answer header", status=status, headers=_lines(fields))
 
     def answer_body(self, data: bytes) -> None:
         """A piece of the answer's body is sent."""
@@ -76,3 +80,7 @@ class Trace:
 
     def _line(self, event: str, **facts: object) -> None:
         _log.info(event, peer=self._peer, method=self._method, path=self._path, **facts)
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{name}: {without_query(name, value)}" for name, value in fields]

@@ -6,24 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ioto_server.cli.terminal.text import closed, for_pipe, for_terminal, visible
+from ioto_server.cli.terminal.text import closed, for_pipe, for_terminal
 from ioto_server.cli.terminal.typed import Close, CommandError, File, Help, Message, Ping, parse
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain ä → 😀", "plain ä → 😀"),
-        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
-        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("\x9b31m", "\\x9b31m"),
-        ("over\rwritten", "over\\x0dwritten"),
-        ("\u202eright to left", "\\u202eright to left"),
-        ("\x00\x7f", "\\x00\\x7f"),
-    ],
-)
-def test_what_could_steer_a_terminal_is_escaped(text: str, shown: str) -> None:
-    assert visible(text) == shown
 
 
 def test_bytes_for_a_person() -> None:
@@ -52,7 +36,7 @@ def test_json_is_indented_where_it_is_an_object_or_array() -> None:
 
 def test_an_end_in_words() -> None:
     assert closed(1000, "") == "closed: 1000 normal closure"
-    assert closed(4000, "\x1b!") == "closed: 4000 private use (\\x1b!)"
+    assert closed(4000, "\x1b!\n") == "closed: 4000 private use (\\x1b!\\n)"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,18 @@ POST = (
     b"POST /body?token=hidden-query HTTP/1.1\r\nHost: localhost\r\nCookie: a=secret-cookie\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
 )
+URIS = """\
+from ioto_server import Web, action
+
+
+@action("/uris")
+async def uris(web: Web) -> None:
+    web.set_header("Content-Location", "/x?token=secret")
+    web.set_header("Refresh", "5; url=/x?a=b;token=secret")
+    web.set_header("Link", '</a?token=secret>; rel="next", </b?token=secret>; rel="prev"')
+    web.redirect("https://user.example/cb?code=secret#access_token=secret")
+"""
+
 EVENTS = ("request header", "request body", "answer header", "answer body")
 
 
@@ -106,3 +118,39 @@ def test_files_refusals_and_the_101_are_shown_and_a_reload_ends_it(start_daemon:
     post(daemon, b"x")
     daemon.log("request")
     assert len([line for line in daemon.events if line["event"] in EVENTS]) == before
+
+
+def test_no_query_is_shown_in_whatever_field_a_uri_stands(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"log": {"show": "Hh"}}, {"uris.py": URIS})
+    fields = (
+        "Referer: http://localhost/login?token=secret#secret",
+        "Origin: http://localhost?secret",
+        "X-Original-URL: /x?token=secret, secret",
+        'Authorization: Digest username="ada", uri="/x?token=secret", nonce="1"',
+        "Sec-Fetch-User: ?1",
+        "Accept: text/html; q=0.5",
+    )
+    with RawClient(daemon.url) as client:
+        head = ("GET /uris?token=secret HTTP/1.1", "Host: localhost", "Connection: close", *fields, "", "")
+        client.send("\r\n".join(head).encode())
+        assert "code=secret" in (client.read_response().get("location") or "")
+    found = shown(daemon)
+    assert "secret" not in json.dumps(daemon.events)
+    (asked,), (answered,) = found["request header"], found["answer header"]
+    assert isinstance(asked["headers"], list)
+    assert isinstance(answered["headers"], list)
+    assert "Referer: http://localhost/login?…" in asked["headers"]
+    assert 'Authorization: Digest username="ada", uri="/x?…", nonce="1"' in asked["headers"]
+    assert {"Sec-Fetch-User: ?1", "Accept: text/html; q=0.5"} <= set(asked["headers"])
+    assert "Location: https://user.example/cb?…" in answered["headers"]
+    assert "Refresh: 5; url=/x?…" in answered["headers"]
+    assert 'Link: </a?…>; rel="next", </b?…>; rel="prev"' in answered["headers"]
+
+
+def test_nor_in_the_reason_why_an_origin_is_refused(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, {"body.py": ACTIONS})
+    with RawClient(daemon.url) as client:
+        answer = client.handshake("/ws", headers=[("Origin", "http://elsewhere.example?token=secret")])
+        assert answer.status == 403
+    daemon.log("request", status=403)
+    assert "secret" not in daemon.output

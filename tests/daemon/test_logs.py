@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -101,6 +102,27 @@ def test_lines_for_the_journal_begin_with_their_priority(tmp_path: Path, form: s
     assert any(line.startswith("<3>") and "no database" in line for line in lines)
     if form == "auto":
         assert all(json.loads(line[3:]) for line in lines)
+
+
+@pytest.mark.parametrize("wrong", ["configuration", "plugin", "port"])
+def test_so_do_the_reasons_for_which_a_start_is_refused(tmp_path: Path, wrong: str) -> None:
+    """They are said before there is a log, and the journal is to show them among its errors."""
+    output = tmp_path / "output"
+    output.touch()
+    found = output.stat()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        settings, source = {
+            "configuration": ({"limits": {"maxFrame": "12 bananas"}}, RAISES),
+            "plugin": ({}, "import nothing_of_this_name"),
+            "port": ({"listen": endpoint}, RAISES),
+        }[wrong]
+        config = write_project(tmp_path, settings, {"raises.py": source})
+        with Manager(config, env={"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}) as service:
+            assert service.wait() == (1 if wrong == "port" else 2)
+            lines = service.output.splitlines()
+    assert lines
+    assert {line[:3] for line in lines} == {"<3>"}
 
 
 def test_another_stream_than_the_journal_has_no_priorities(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from time import monotonic
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from ioto_server.daemon.visible import visible
 from ioto_server.websocket import Received
 
 from .history import History
 from .link import Incoming, Link, Target
 from .screen import PROMPT, Screen
-from .text import closed, for_terminal, visible
+from .text import closed, for_terminal
 from .typed import CommandError, Help, Message, Ping, parse
 
 Result = TypeVar("Result")
@@ -147,7 +148,7 @@ class _Session:
             end = self._link.end
             assert end is not None
             text = closed(end.code, end.reason) + (f"; {end.error}" if end.error else "")
-            self.screen.show("x", text, "grey" if end.orderly else "red")
+            self.screen.show("x", visible(text), "grey" if end.orderly else "red")
         finally:
             await self._typing.end()
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TextIO
 
+from ioto_server.daemon.outcome import complain
+from ioto_server.daemon.visible import visible
 from ioto_server.websocket import Received
 
 from .link import Link
@@ -122,6 +124,9 @@ class _Runner:
             return
         self._received += 1
         text = for_pipe(data, as_json=script.as_json)
+        if self._output.isatty():
+            # The input is a pipe, but a person reads the output.
+            text = visible(text)
         if script.timings:
             text = f"{(time - self._link.sent_at) * 1000:.1f} ms\t{text}"
         try:
@@ -144,7 +149,7 @@ class _Runner:
         if not self._complaint and count is not None and self._received < count:
             self._complaint = f"{self._received} of {count} messages came; {closed(end.code, end.reason)}"
         if self._complaint:
-            print(f"ioto-server: {self._complaint}", file=sys.stderr)
+            complain(self._complaint)
         return not self._complaint
 
 

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
+from ioto_server.daemon.visible import visible, visible_line
 from ioto_server.websocket import close_text
-
-# Characters with which a message could steer the terminal, or make it show another text than it holds:
-# control characters but line end and tab, and those that change the direction of writing.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 # Of a message longer than this, a terminal shows the begin only.
 _MOST_CHARACTERS: Final = 16 * 1024
 _MOST_BYTES: Final = 256
 _ROW: Final = 16
-
-
-def visible(text: str) -> str:
-    """`text` with what could steer a terminal written as escapes."""
-    return _UNSAFE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    number = ord(match[0])
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def indented_json(text: str) -> str | None:
@@ -73,4 +59,4 @@ def _row(data: bytes) -> str:
 
 def closed(code: int, reason: str) -> str:
     """An end in words: `closed: 1001 going away (Server stopping)`."""
-    return f"closed: {close_text(code)}" + (f" ({visible(reason)})" if reason else "")
+    return f"closed: {close_text(code)}" + (f" ({visible_line(reason)})" if reason else "")
