@@ -29,6 +29,8 @@ COMPILED = (
     "websocket/protocol",
     "session/quick",
     "session/stepping",
+    "session/clock",
+    "session/link",
     "session/inbox",
     "session/publication",
     "session/keepalive",

@@ -37,6 +37,7 @@ cdef class Exchange:
     cpdef end(self)
     cpdef abandon(self)
     cpdef lost(self)
+    cpdef switch(self, bytes head)
     cdef _cut_off(self)
     cdef _finish(self)
     cdef _log_line(self, log)

@@ -6,6 +6,7 @@ from ioto_server.http.request cimport Request as HttpRequest
 
 from .exchange cimport Exchange
 from .http_life cimport HttpLife
+from .peer cimport forwarded, local_name, peer_of, remote_name
 
 
 cdef object IDLE
@@ -27,3 +28,4 @@ cdef class HttpConnection(HttpLife):
     cpdef answered(self, Exchange exchange)
     @cython.locals(exchange=Exchange)
     cdef _next(self)
+    cpdef switch(self, Exchange exchange)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from sys import intern
 from time import monotonic
-from typing import Final, cast
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -40,7 +40,7 @@ class HttpConnection(HttpLife):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         # uvloop's transports are asyncio's by their methods only.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport  # type: ignore[assignment]
         self.peer = peer_of(remote_name(transport))
         # To be told at once when the kernel does not take everything: nothing waits here uncounted.
         # The loop's TLS takes 0 for its default.

@@ -7,6 +7,8 @@ from libc.stdint cimport int64_t
 from ioto_server.http.parser cimport RequestParser as Parser
 
 from .exchange cimport Exchange
+from .peer cimport Peer
+from .server cimport Server
 from .wheel cimport Wheel
 
 
@@ -35,13 +37,13 @@ cdef class HttpLife:
     cdef double _request_time
     cdef object _requests
     cdef list _room
-    cdef object _server
+    cdef Server _server
     cdef int64_t _taken
     cdef object _transport
     cdef Wheel _wheel
     cdef public object address
     cdef public object held
-    cdef public object peer
+    cdef public Peer peer
     cdef public object phase
     cdef readonly object scheme
     cdef public int slot

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ioto_server.http import Headers
 
@@ -16,11 +16,14 @@ from .plain import is_own
 Network = IPv4Network | IPv6Network | Literal["unix"]
 
 
-class Peer(NamedTuple):
+class Peer:
     """The address of a client: `address` without a port, `name` as it stands in logs."""
 
-    address: str
-    name: str
+    __slots__ = ("address", "name")
+
+    def __init__(self, address: str, name: str) -> None:
+        self.address = address
+        self.name = name
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:

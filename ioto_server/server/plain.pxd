@@ -2,8 +2,10 @@
 
 from libc.stdint cimport uint32_t
 
+from ioto_server.session.link cimport Link
 
-cdef class Taker:
+
+cdef class Taker(Link):
     cdef readonly bytearray buffer
 
     cpdef take(self, Py_ssize_t nbytes)

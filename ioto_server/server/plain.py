@@ -11,14 +11,16 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from ioto_server.session.link import Link
+
 from .settings import LISTEN_BACKLOG
 
 # Parts that are smaller than this on average are joined: copying them costs less than a vector of them.
 _JOINED: Final = 4096
 
 
-class Taker(asyncio.BufferedProtocol):
-    """A protocol that takes bytes out of a buffer which it lends, in the stack that has read them."""
+class Taker(Link, asyncio.BufferedProtocol):
+    """A link whose transport reads into a buffer that it lends; it takes the bytes in that same stack."""
 
     __slots__ = ("buffer",)
 

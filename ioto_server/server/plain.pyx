@@ -130,7 +130,7 @@ cdef tuple ioto_name(int fd, bint of_peer):
     return PyUnicode_FromString(address), port
 
 
-cdef class Taker:
+cdef class Taker(Link):
     def __init__(self, bytearray buffer not None):
         self.buffer = buffer
 

@@ -17,7 +17,10 @@ from structlog.typing import FilteringBoundLogger
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Match, Request, Router
 from ioto_server.plugins import Plugin, Plugins
-from ioto_server.session import Action, Cause, Core, Upgrade, Web, run_action
+from ioto_server.session import Action, Cause, Upgrade
+from ioto_server.session.core import Core
+from ioto_server.session.run import run_action
+from ioto_server.session.web import Web
 from ioto_server.websocket import deflate, handshake
 
 from .connections import Connections
@@ -51,6 +54,30 @@ _log = structlog.get_logger("ioto_server.server")
 
 class Server:
     """Everything of one process that has to do with clients."""
+
+    __slots__ = (
+        "_catching_up",
+        "_deflate",
+        "_files",
+        "_heap",
+        "_leftover",
+        "_openings",
+        "_outlived",
+        "_retired",
+        "_router",
+        "_stopping",
+        "_ticking",
+        "_uploads",
+        "buffer",
+        "clients",
+        "config",
+        "host",
+        "listening",
+        "plugins",
+        "request_log",
+        "stopping",
+        "wheel",
+    )
 
     def __init__(self, config: Config, plugins: Plugins, wheel: Wheel | None = None) -> None:
         """Serve as `config` says; nothing is accepted before `listening.open`. `wheel` is for tests."""

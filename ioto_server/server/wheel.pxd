@@ -2,13 +2,15 @@
 
 import cython
 
+from ioto_server.session.clock cimport Clock
+
 
 cdef int _SLOTS
 cdef double _MOST
 cdef int _DUE
 
 
-cdef class Wheel:
+cdef class Wheel(Clock):
     cdef double _begun
     cdef readonly double _clock
     cdef long _count
@@ -16,7 +18,6 @@ cdef class Wheel:
     cdef list _due
     cdef list _slots
     cdef public int most
-    cdef public double now
     cdef readonly double stalled
 
     @cython.locals(slot=long, ticks=long, place=set)

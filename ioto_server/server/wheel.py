@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 import structlog
 
+from ioto_server.session.clock import Clock
+
 TICK: Final = 0.1
 _SLOTS: Final = 1024
 
@@ -31,7 +33,7 @@ class Timed(Protocol):
         """
 
 
-class Wheel:
+class Wheel(Clock):
     """A ring of slots, each holding what is due within one tick.
 
     Two rules keep our own lateness from being blamed on a peer. Its time, `now`, moves by at most two ticks
@@ -43,7 +45,7 @@ class Wheel:
 
     def __init__(self, clock: float) -> None:
         """Begin at `clock`, in seconds of any monotonic clock."""
-        self.now = clock
+        super().__init__(clock)
         self.stalled = 0.0
         # How many are called in one go; 0 for all.
         self.most = 0

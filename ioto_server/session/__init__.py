@@ -2,11 +2,12 @@
 
 from .action import Action, ActionFunction
 from .carrier import Carrier
+from .clock import Clock
 from .core import Core
 from .ending import By, Cause, Ending
 from .errors import Closed
 from .events import Event
-from .exchange import Exchange, WebSocketLink
+from .exchange import Exchange
 from .faults import log_fault
 from .file_body import send_parts
 from .host import Host
@@ -28,6 +29,7 @@ __all__ = [
     "By",
     "Carrier",
     "Cause",
+    "Clock",
     "Closed",
     "Core",
     "Ending",
@@ -40,7 +42,6 @@ __all__ = [
     "Upgrade",
     "Web",
     "WebSocket",
-    "WebSocketLink",
     "log_fault",
     "off_the_loop",
     "run_action",

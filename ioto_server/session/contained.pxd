@@ -20,3 +20,6 @@ cdef class Contained(Stepping):
     cdef step(self)
     @cython.locals(reception=Reception)
     cdef bint step_ahead(self, waiting, context) except -1
+
+
+cpdef contain(coroutine, named=*)

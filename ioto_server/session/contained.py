@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from contextvars import Context
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from .holding import HOLDS_THE_LOOP, NOTED, held_the_loop, ran
 from .quick import monotonic
@@ -125,7 +125,9 @@ Coroutine.register(Contained)
 
 def contain(coroutine: Coroutine[Any, Any, Result], named: object = None) -> Coroutine[Any, Any, Result]:
     """Contain a coroutine; `named` is the function to name in the log, else the coroutine's own."""
-    return cast(Coroutine[Any, Any, Result], Contained(coroutine, named))
+    # Not by cast(), which would be a call for each connection.
+    contained: Coroutine[Any, Any, Result] = Contained(coroutine, named)
+    return contained
 
 
 def _exits(error: SystemExit) -> ActionExit:

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 
 from ioto_server.websocket.protocol cimport Protocol
 
+from .clock cimport Clock
 from .keepalive cimport KeepAlive
 from .turn cimport Turn
 
@@ -16,7 +17,7 @@ cdef class Core:
     cdef dict _own
     cdef object _pings
     cdef set _tasks
-    cdef readonly object clock
+    cdef readonly Clock clock
     cdef readonly object config
     cdef readonly object data
     cdef readonly object log

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import typing
 from collections.abc import Callable, Coroutine
 from math import inf
 from random import random
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -17,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from ioto_server.config import Config, Limits
 from ioto_server.websocket.protocol import Protocol
 
+from .clock import Clock
 from .keepalive import KeepAlive
 from .memory import Memory
 from .own import Own
@@ -24,14 +24,8 @@ from .publication import Publication
 from .topics import Topics, check_topic
 from .turn import Turn
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from .conversation import Conversation
-
-
-class Clock(typing.Protocol):
-    """What tells the time of the timers."""
-
-    now: float
 
 
 class Core:

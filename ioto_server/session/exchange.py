@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from .link import Link
-
 if TYPE_CHECKING:
-    from .websocket import WebSocket
-
-
-class WebSocketLink(Link, Protocol):
-    """A link that waits for its WebSocket."""
-
-    def begin(self, websocket: WebSocket, head: bytes) -> None:
-        """Send the 101, tell the WebSocket that it is open, then hand it what the client sent early."""
+    from .link import Link
 
 
 class Exchange(Protocol):
@@ -54,5 +45,5 @@ class Exchange(Protocol):
     def abandon(self) -> None:
         """The answer cannot be completed: end the connection, so that nobody takes it for whole."""
 
-    def switch(self, head: bytes) -> WebSocketLink:
+    def switch(self, head: bytes) -> Link:
         """Leave HTTP: the connection becomes a WebSocket's, which is to send `head` first."""

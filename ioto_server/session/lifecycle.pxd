@@ -6,8 +6,10 @@ from libc.stdint cimport int64_t
 
 from ioto_server.websocket.protocol cimport Protocol
 
+from .clock cimport Clock
 from .delivery cimport Delivery
 from .keepalive cimport KeepAlive
+from .link cimport Link
 from .outbox cimport Outbox
 from .publication cimport Publication
 from .quick cimport monotonic
@@ -19,6 +21,7 @@ cdef int LINGERING
 cdef int FINISHING
 cdef int ENDED
 cdef int SMALL
+cdef tuple ROWS
 
 
 cdef class Lifecycle(Delivery):
@@ -26,10 +29,10 @@ cdef class Lifecycle(Delivery):
     cdef bytes _pong_due
     cdef double _close_by
     cdef int64_t _count_at
-    cdef object _clock
+    cdef Clock _clock
     cdef object _config
     cdef readonly object _ended_by
-    cdef object _link
+    cdef Link _link
     cdef object _pings
     cdef set _topics
     cdef readonly Outbox _outbox

@@ -17,7 +17,7 @@ from .memory import SMALL
 from .outbox import Outbox
 from .pings import Pings
 from .quick import monotonic
-from .states import CLOSING, ENDED, FINISHING, LINGERING, OPEN, Step, after
+from .states import CLOSING, ENDED, FINISHING, LINGERING, OPEN, ROWS, Step
 
 if TYPE_CHECKING:
     from ioto_server.config import Config
@@ -196,7 +196,7 @@ class Lifecycle(Delivery):
 
         `cause` and `reason` are what ended the connection, if nothing had before.
         """
-        phase = after(self.phase, step)
+        phase = ROWS[self.phase].get(step)
         if phase is None:
             return
         self.phase = phase

@@ -2,6 +2,7 @@
 
 import cython
 
+from .link cimport Link
 from .stepping cimport Stepping
 
 
@@ -17,7 +18,7 @@ cdef class Outbox:
     cdef bint _ended
     cdef list _deferred
     cdef readonly list _waiters
-    cdef object _link
+    cdef Link _link
     cdef Py_ssize_t _loose
     cdef Py_ssize_t _taken
     cdef public bint corked

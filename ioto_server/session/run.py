@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from inspect import isawaitable, iscoroutine
-from time import monotonic
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from .contained import contain
 from .holding import HOLDS_THE_LOOP, NOTED, held_the_loop, ran
+from .quick import monotonic
 
 if TYPE_CHECKING:
     from .web import Web
@@ -28,7 +29,7 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
         seconds = monotonic() - begun
         if seconds > NOTED:
             (held_the_loop if seconds > HOLDS_THE_LOOP else ran)(web.action.function, seconds)
-    if not iscoroutine(result):
+    if type(result) is not CoroutineType and not iscoroutine(result):
         if not isawaitable(result):
             web.returned()
             return None

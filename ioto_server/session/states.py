@@ -85,10 +85,5 @@ TABLE: Final[dict[Phase, dict[Step, Phase]]] = {
 }
 
 
-# By the number of the phase.
-_ROWS: Final = tuple(TABLE[phase] for phase in Phase)
-
-
-def after(phase: int, step: Step) -> Phase | None:
-    """The phase that `step` leads to, or None where it no longer means anything."""
-    return _ROWS[phase].get(step)
+# By the number of the phase: where a step has no place, it no longer means anything.
+ROWS: Final = tuple(TABLE[phase] for phase in Phase)

@@ -3,9 +3,13 @@
 import cython
 
 from ioto_server.http.request cimport Request as HttpRequest
+from ioto_server.websocket.handshake cimport accept_key
 
 from .answer cimport Answer
 from .core cimport Core
+from .kept cimport pack
+from .link cimport Link
+from .opening cimport encode_opening
 from .terms cimport Terms, Upgrade
 from .websocket cimport WebSocket
 
@@ -17,7 +21,7 @@ cdef class Web(Answer):
     cdef WebSocket _websocket
 
     @cython.locals(
-        upgrade=Upgrade, terms=Terms, host=Core, request=HttpRequest, websocket=WebSocket)
+        upgrade=Upgrade, terms=Terms, host=Core, request=HttpRequest, websocket=WebSocket, link=Link)
     cpdef accept(self, protocol=*, headers=*)
     @cython.locals(websocket=WebSocket)
     cpdef wait(self)

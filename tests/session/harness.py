@@ -14,7 +14,8 @@ from typing import Any, ParamSpec
 from structlog.testing import capture_logs
 
 from ioto_server.config import Config
-from ioto_server.session import Core, Event, WebSocket
+from ioto_server.session import Clock as TimersClock
+from ioto_server.session import Core, Event, Link, WebSocket
 from ioto_server.session.keepalive import KeepAlive
 from ioto_server.websocket import Opcode, Protocol, Received
 
@@ -50,14 +51,14 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-class Clock:
+class Clock(TimersClock):
     """A clock that stands still until the test turns it."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        super().__init__(1000.0)
 
 
-class MemoryLink:
+class MemoryLink(Link):
     """The server's side of a stream whose kernel takes `room` bytes before it is full."""
 
     def __init__(self) -> None:
