@@ -13,7 +13,7 @@ import pytest
 from ioto_server.config import Config
 from ioto_server.plugins import PluginError, Plugins
 from ioto_server.plugins.modules import _FINDER
-from ioto_server.session import Core
+from ioto_server.session import Clock, Core
 
 from .test_loading import write
 
@@ -24,7 +24,7 @@ PLUGIN = (
 
 
 def make_core() -> Core:
-    return Core(Config(), lambda: 0.0)
+    return Core(Config(), Clock(0.0))
 
 
 def editions(plugins: Plugins) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 
 from ioto_server.config import Config
 from ioto_server.plugins import PluginError, Plugins
-from ioto_server.session import Core, Host
+from ioto_server.session import Clock, Core, Host
 
 DECORATED = """\
 from ioto_server import Web, action
@@ -33,7 +33,7 @@ def prefixes(folder: Path) -> list[str]:
 
 
 def make_core() -> Core:
-    return Core(Config(), lambda: 0.0)
+    return Core(Config(), Clock(0.0))
 
 
 def test_decorators_bind(tmp_path: Path) -> None:
