@@ -6,6 +6,7 @@ daemon does not load them: `diff`, `check`, `explain`, `schema`, `reference`, `s
 
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
+from ioto_server.config.locations import Location, authority, location_of
 from ioto_server.config.model import Config, Redirect, Route
 from ioto_server.config.problems import ConfigError, Problem
 from ioto_server.config.readers import is_site
@@ -31,6 +32,7 @@ __all__ = [
     "Endpoint",
     "Limits",
     "Loaded",
+    "Location",
     "Log",
     "Metrics",
     "Problem",
@@ -42,7 +44,9 @@ __all__ = [
     "Upload",
     "Verify",
     "WebSockets",
+    "authority",
     "find_config",
     "is_site",
     "load_config",
+    "location_of",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ioto_server.config.checks_files import check_folders, check_sockets
+from ioto_server.config.checks_redirects import check_redirects, covering, covers
 from ioto_server.config.checks_tls import check_tls
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.problems import Problem
@@ -29,7 +30,7 @@ def cross_check(view: View) -> list[Problem]:
         (("timeouts.inactivity", "webSockets.ping"), _ping),
         (("listen", "metrics", "control"), _endpoints),
         (("routes",), _routes),
-        (("redirect",), _redirects),
+        (("redirect", "name", "listen"), check_redirects),
         (("trustedProxies",), _proxies),
         (("documents", "actions", "routes", "tls", "log", "upload"), check_folders),
         (("listen", "metrics", "control"), check_sockets),
@@ -109,7 +110,7 @@ def _in_the_way(endpoint: Endpoint, bound: Iterable[str]) -> Iterable[str]:
 def _routes(view: View) -> Iterator[Problem]:
     first: dict[str, tuple[str, str]] = {}
     for index, (path, route) in enumerate(view.routes()):
-        earlier = next((first[pattern] for pattern in _covering(route.match) if pattern in first), None)
+        earlier = next((first[pattern] for pattern in covering(route.match) if pattern in first), None)
         if earlier:
             before, match = earlier
             line = view.written(f"{before}.match", repr(match), path)
@@ -149,30 +150,6 @@ def _route(view: View, path: str, index: int) -> Iterator[Problem]:
             f"has {' and '.join(writes)}, and the packaged site cannot be changed: they are answered 403",
             "add a folder of the route's own: documents: 'upload'",
         )
-
-
-def _redirects(view: View) -> Iterator[Problem]:
-    for index, redirect in enumerate(view.config.redirect):
-        if redirect.to.startswith("/") and covers(redirect.source, redirect.to):
-            yield view.problem(
-                f"redirect[{index}].to",
-                f"is itself redirected by from: {redirect.source!r}: clients go round in circles",
-                "write a path that the redirect does not cover",
-            )
-
-
-def _covering(match: str) -> Iterator[str]:
-    """Give every `match` that takes all paths which this one takes (SPEC 8)."""
-    yield ""
-    for end, character in enumerate(match):
-        if character == "/" and end > 0:
-            yield match[: end + 1]
-    yield match
-
-
-def covers(pattern: str, path: str) -> bool:
-    """Whether a `match` takes a path, or every path of another `match`."""
-    return pattern in _covering(path)
 
 
 def _everything(match: str) -> str:

@@ -187,6 +187,14 @@ Match = Annotated[
         {"type": "string", "pattern": "^(/[^?#]*)?$"},
     ),
 ]
+Source = Annotated[
+    str,
+    _grammar(
+        "a path, as the match of a route, or 'http://' or 'https://' in front of one, with a host or without",
+        readers_http.source,
+        {"type": "string", "pattern": "^([Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?(/[^?#]*)?$"},
+    ),
+]
 UrlPath = Annotated[str, _url_path]
 OptionalUrlPath = Annotated[str | None, _optional(_url_path)]
 Location = Annotated[str, _location]

@@ -34,7 +34,7 @@ class Route(Section):
     )
     redirect: kinds.OptionalLocation = directive(
         None,
-        "Answer with a redirect (302) to this path or URL.\n"
+        "Answer with a redirect (302) to this path or URL, whoever is not there already.\n"
         "For another status use the redirect list at the root.",
     )
     trim: kinds.OptionalUrlPath = directive(
@@ -72,15 +72,17 @@ class Route(Section):
 class Redirect(Section):
     """One entry of `redirect`: a path that has moved."""
 
-    source: kinds.Match = directive(
+    source: kinds.Source = directive(
         ...,
-        "Path that has moved; ending in '/' it takes everything below.\nCompared like the match of a route.",
+        "Path that has moved, compared like the match of a route: '/x/' takes everything below.\n"
+        "'http://' in front takes it from clients without TLS alone; 'http://' is all they ask for.",
         alias="from",
         example="/old",
     )
     to: kinds.Location = directive(
         ...,
-        "Where it is now: a path or a URL.\nIf from and to end in '/', what follows from is put behind to.",
+        "Where it is now: a path or a URL; 'https://' without a host is this one, by its name.\n"
+        "If from and to end in '/', what follows from is put behind to.",
         example="/new",
     )
     status: kinds.Status = directive(
@@ -102,7 +104,7 @@ class Config(Section):
     name: kinds.HostName = directive(
         None,
         "Public host name, for redirects and the check of Host on a loopback listener.\n"
-        "Not set: the host of the endpoint.",
+        "Not set: the name that a client calls it by, or the host of the endpoint.",
     )
     documents: kinds.Documents = directive(
         "@site",
@@ -124,7 +126,8 @@ class Config(Section):
     )
     redirect: Annotated[tuple[Redirect, ...], Many(objects=True)] = directive(
         (),
-        "Paths that have moved: { from: '/old', to: '/new', status: 301 }.\nLooked at before the routes.",
+        "Paths that have moved: { from: '/old', to: '/new', status: 301 }. Looked at before the routes.\n"
+        "Who is there already is not redirected: { from: 'http://', to: 'https://' } sends all to TLS.",
     )
     headers: dict[kinds.HeaderName, kinds.HeaderValue] = directive(
         {},

@@ -33,6 +33,17 @@ def match(value: object, place: Place) -> str:
     return "" if value == "" else url_path(value, place)
 
 
+def source(value: object, place: Place) -> str:
+    """What a redirect takes: a `match`, which may have a scheme, and a host, in front."""
+    url = re.match(
+        r"(?ai)(https?)://([a-z0-9.-]*(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?)(/.*)?$", str(value)
+    )
+    if not isinstance(value, str) or url is None:
+        return match(value, place)
+    path = url_path(url[3], place) if url[3] else ""
+    return f"{url[1].lower()}://{url[2].lower()}{path}"
+
+
 def url_path(value: object, place: Place) -> str:
     """A path as routes see it: decoded, without query (SPEC 8)."""
     text = text_of(value, "a path")
@@ -77,7 +88,7 @@ def location(value: object, place: Place) -> str:
     text = text_of(value, "a path or a URL")
     if not text.isascii() or " " in text:
         raise WrongValue("has a blank or a letter outside ASCII", "write it percent-encoded, a blank as %20")
-    if not re.match(r"/|https?://[^/]", text):
+    if not re.match(r"(?i)/|https?://", text):
         raise WrongValue("is not a path or a URL", f"write '/{text}' or 'https://{text}'")
     return text
 

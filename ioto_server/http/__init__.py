@@ -14,7 +14,7 @@ from ioto_server.http.parser import RequestParser
 from ioto_server.http.ranges import Range
 from ioto_server.http.redaction import without_query
 from ioto_server.http.request import Body, EndOfRequest, Request
-from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase
+from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase, with_common
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router, trimmed
 from ioto_server.http.uploads import Upload, Uploads
 
@@ -50,5 +50,6 @@ __all__ = [
     "reason_phrase",
     "set_cookie",
     "trimmed",
+    "with_common",
     "without_query",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -52,6 +52,14 @@ def encode_fields(headers: Iterable[tuple[str, str]]) -> bytes:
             check_field(name, value)
         lines.append(f"{name}: {value}\r\n")
     return "".join(lines).encode("latin-1")
+
+
+def with_common(common: Mapping[str, str], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Header fields of an answer, and those of the `headers` directive that are not among them."""
+    if not common:
+        return headers
+    own = {name.lower() for name, _ in headers}
+    return headers + [(name, value) for name, value in common.items() if name.lower() not in own]
 
 
 @lru_cache(maxsize=4)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from ioto_server.config import Location, authority, location_of
 from ioto_server.http.errors import HttpError
 from ioto_server.http.target import PATH_SAFE
 
@@ -133,41 +134,50 @@ class Router:
         routes: Sequence[RouteRule] | None,
         redirects: Sequence[RedirectRule] = (),
         prefixes: PrefixTable[Any] | None = None,
+        own_host: Callable[[str, str], str] = lambda _scheme, host: host,
     ) -> None:
+        """`own_host` says what we are called by a scheme, for who has asked at a host."""
         self._routes = (
             None
             if routes is None
-            else [(route, _allow(route.methods, route.handler != "action")) for route in routes]
+            else [(route, _allow(route.methods, _is_of_files(route))) for route in routes]
         )
-        self._redirects = redirects
+        self._redirects = [(location_of(rule.source), rule) for rule in redirects]
+        self._own_host = own_host
+        self.redirects = bool(redirects) or any(route.redirect for route in routes or ())
         self._prefixes = PrefixTable[Any]() if prefixes is None else prefixes
         self._action_allow = _allow(DEFAULT_METHODS, False)
         self._file_allow = _allow(DEFAULT_METHODS, True)
         offered = [self._action_allow] if self._routes is None else [allow for _, allow in self._routes]
         self._all = _allow([method for allow in offered for method in allow], False)
-        self._known: dict[tuple[str, str], Match] = {}
+        self._known: dict[tuple[str, str, Location | None], Match] = {}
         self._known_with = len(self._prefixes)
 
-    def match(self, method: str, path: str) -> Match:
-        """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6)."""
-        asked = (method, path)
+    def match(self, method: str, path: str, at: Location | None = None) -> Match:
+        """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6).
+
+        Where there are `redirects`, `at` is the URL that was asked for, as far as it is known.
+        """
+        asked = (method, path, at)
         known = self._known.get(asked)
         if known is not None and self._known_with == len(self._prefixes):
             return known
-        found = self._match(method, path)
+        found = self._match(method, path, at or Location("http", "", path))
         if len(self._known) >= _MOST_KNOWN or self._known_with != len(self._prefixes):
             self._known.clear()
             self._known_with = len(self._prefixes)
-        if len(path) <= _KNOWN_PATH:
+        if len(path) <= _KNOWN_PATH and (at is None or len(at.host) <= _KNOWN_PATH):
             self._known[asked] = found
         return found
 
-    def _match(self, method: str, path: str) -> Match:
+    def _match(self, method: str, path: str, at: Location) -> Match:
         if path == "*":
             return Match("options", None, path, self._all)
-        for redirect in self._redirects:
-            if matches(redirect.source, path):
-                return Match("redirect", None, path, (), _moved(redirect, path), redirect.status)
+        for source, rule in self._redirects:
+            if matches(source.path, path) and (not source.scheme or source.is_of(at)):
+                location = self._leads(_moved(rule.source, rule.to, path), source.path, at)
+                if location:
+                    return Match("redirect", None, path, (), location, rule.status)
         if self._routes is None:
             if self._prefixes.find(path) is None:
                 return self._allowed(method, "file", None, path, self._file_allow)
@@ -176,7 +186,14 @@ class Router:
             if not matches(route.match, path):
                 continue
             if route.redirect:
-                return Match("redirect", route, path, allow, route.redirect, 302)
+                location = self._leads(_moved("", route.redirect, path), route.match, at)
+                if not location:
+                    continue
+                if method not in allow:
+                    raise _not_allowed(allow)
+                if method == "OPTIONS":
+                    return Match("options", route, path, allow)
+                return Match("redirect", route, path, allow, location, 302)
             kind: Literal["action", "file"] = "action" if route.handler == "action" else "file"
             return self._allowed(method, kind, route, trimmed(path, route.trim), allow)
         raise HttpError(404, "No route matches this path: see `routes` in the configuration")
@@ -189,11 +206,28 @@ class Router:
             if method == "OPTIONS" and (kind == "file" or route is None or "OPTIONS" not in route.methods):
                 return Match("options", route, path, allow)
             return Match(kind, route, path, allow)
-        raise HttpError(
-            405,
-            f"This path takes {', '.join(allow)} (RFC 9110 15.5.6): use one of these",
-            [("Allow", ", ".join(allow))],
-        )
+        raise _not_allowed(allow)
+
+    def _leads(self, location: str, pattern: str, at: Location) -> str:
+        """Where a redirect of `pattern` sends who asks `at`; empty if that would only bring him back here."""
+        target = location_of(location)
+        if not target.scheme:
+            return location
+        host = target.host
+        if not host:
+            host = authority(target.scheme, self._own_host(target.scheme, at.host))
+            location = location.replace("://", f"://{host}", 1)
+        if target._replace(host=host).is_of(at) and matches(pattern, unquote(target.path) or "/"):
+            return ""
+        return location
+
+
+def _not_allowed(allow: Sequence[str]) -> HttpError:
+    return HttpError(
+        405,
+        f"This path takes {', '.join(allow)} (RFC 9110 15.5.6): use one of these",
+        [("Allow", ", ".join(allow))],
+    )
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -201,6 +235,10 @@ def matches(pattern: str, path: str) -> bool:
     if pattern.endswith("/") and pattern != "/":
         return path.startswith(pattern)
     return not pattern or path == pattern
+
+
+def _is_of_files(route: RouteRule) -> bool:
+    return route.handler != "action" and not route.redirect
 
 
 def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
@@ -211,13 +249,14 @@ def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*kept, "OPTIONS"]))
 
 
-def _moved(redirect: RedirectRule, path: str) -> str:
-    """Where a path is now: of a folder that has moved, the same place in the new one."""
-    if redirect.source.endswith("/") and redirect.to.endswith("/"):
+def _moved(source: str, to: str, path: str) -> str:
+    """Where a path is now: of a folder, or of all there is, that has moved, the same place in the new one."""
+    base = to + "/" if to.endswith("://") else to
+    if source.endswith("/") and to.endswith("/"):
         # What follows may begin with a slash: then another host is not what is meant (RFC 3986, 4.2).
-        followed = quote(path[len(redirect.source) :], safe=PATH_SAFE)
-        return redirect.to + (followed.lstrip("/") if redirect.to == "/" else followed)
-    return redirect.to
+        followed = quote(path[len(location_of(source).path) or 1 :], safe=PATH_SAFE)
+        return base + (followed.lstrip("/") if to == "/" else followed)
+    return base
 
 
 def trimmed(path: str, trim: str | None) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ioto_server.http import HttpError, Request, encode_head, encode_start, http_date
+from ioto_server.http import HttpError, Request, encode_head, encode_start, http_date, with_common
 from ioto_server.session import SENT, Closed, log_fault
 
 from .websocket_connection import WebSocketConnection
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from .trace import Trace
 
 _log = structlog.get_logger("ioto_server.http")
-
-
-def with_common(common: Mapping[str, str], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Header fields of an answer, and those of the `headers` directive that are not among them."""
-    if not common:
-        return headers
-    own = {name.lower() for name, _ in headers}
-    return headers + [(name, value) for name, value in common.items() if name.lower() not in own]
 
 
 class Exchange:

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from ioto_server.config import Config, Route
-from ioto_server.http import Match, Representation, StaticFiles, encode_fields
+from ioto_server.http import Match, Representation, StaticFiles, encode_fields, with_common
 from ioto_server.session import Core, send_parts
 
-from .exchange import Exchange, with_common
+from .exchange import Exchange
 
 # What separates the settings under which the same folder may be served.
 _Settings = tuple[Path, bool, str | None]

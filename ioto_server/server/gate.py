@@ -56,7 +56,7 @@ def check_host(request: Request, config: Config, local: str, socket_peer: Peer) 
     name = host_name(host)
     if is_loopback(name) or is_trusted(socket_peer, config.trusted_proxies):
         return
-    if config.name is not None and name.lower() == config.name.lower():
+    if config.name is not None and name.lower() == host_name(config.name).lower():
         return
     raise HttpError(
         403,
@@ -66,17 +66,29 @@ def check_host(request: Request, config: Config, local: str, socket_peer: Peer) 
     )
 
 
-def check_origin(request: Request, config: Config, scheme: str, socket_peer: Peer) -> None:
-    """Refuse a browser's page of another origin (RFC 6455, 4.2.2 and 10.2) with 403.
-
-    What the browser calls us is what a trusted proxy says in X-Forwarded-Proto and -Host, where it does.
-    """
-    origin = request.headers.get("origin")
+def asked_at(request: Request, config: Config, scheme: str, socket_peer: Peer) -> tuple[str, str]:
+    """The scheme and the host that the client has in its URL."""
     host = request.host
     if is_trusted(socket_peer, config.trusted_proxies):
         # A list is one entry for each proxy on the way: the first is the one that the browser met.
         scheme = _first(request, "x-forwarded-proto") or scheme
         host = _first(request, "x-forwarded-host") or host
+    return scheme, host
+
+
+def own_host(config: Config, scheme: str, host: str) -> str:
+    """What we are called by a scheme: `name`, or else the name that a client has asked for at `host`."""
+    if config.name is not None:
+        return config.name
+    endpoint = next((one for one in config.listen if one.scheme == scheme), None)
+    name = host_name(host) or (endpoint.host if endpoint is not None else "") or "localhost"
+    return f"{name}:{endpoint.port}" if endpoint is not None and endpoint.port else name
+
+
+def check_origin(request: Request, config: Config, scheme: str, socket_peer: Peer) -> None:
+    """Refuse a browser's page of another origin (RFC 6455, 4.2.2 and 10.2) with 403."""
+    origin = request.headers.get("origin")
+    scheme, host = asked_at(request, config, scheme, socket_peer)
     if handshake.check_origin(origin, host, scheme, config.web_sockets.origins):
         return
     shown = without_query("origin", origin or "")[:_LONGEST_NAME]

@@ -88,6 +88,12 @@ class HttpConnection(HttpLife):
             server.outlived(exchange.task, exchange.action)
         self.resume_writing()
 
+    def resume_writing(self) -> None:
+        """The kernel has taken all: requests that waited for that go on."""
+        HttpLife.resume_writing(self)
+        if self._exchange is None and self.phase not in (SHUT, GONE, UPGRADED):
+            asyncio.get_running_loop().call_soon(self.advance)
+
     # ---- requests -------------------------------------------------------------------------------------
 
     def advance(self) -> None:
@@ -112,6 +118,11 @@ class HttpConnection(HttpLife):
         """Take one event of the parser; False when there is none that could be handled now."""
         exchange = self._exchange
         if self.phase in (SHUT, GONE, UPGRADED):
+            return False
+        if exchange is None and self._full:
+            # Who does not take the answers gets no more of them; the requests wait here and in the kernel.
+            if self._eof and not self._parser.buffered:
+                self._wait_for_more()
             return False
         if exchange is not None and (
             exchange.body_ended or (not exchange.done and exchange.body_waiting >= BODY_AHEAD)

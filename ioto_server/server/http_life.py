@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Generator
 from math import inf
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from ioto_server.http import HttpError, RequestParser, encode_comment, encode_head
+from ioto_server.http import HttpError, RequestParser, encode_comment, encode_head, http_date, with_common
 from ioto_server.session import NEXT_TURN, Cause
 
 from .peer import Peer
@@ -285,12 +286,13 @@ class HttpLife:
         """Answer and close, for a request that was never handed on."""
         body = error.text.encode() + b"\n"
         headers = [
+            ("Date", http_date(time())),
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
             *error.headers,
         ]
-        self.send(encode_head(error.status, headers) + body)
+        self.send(encode_head(error.status, with_common(self._server.config.headers, headers)) + body)
         self._server.log_refusal(self.peer, error)
         self._shut(Step.REFUSED)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from ioto_server.config import Config
+from ioto_server.config import Config, Location, authority
 from ioto_server.http import HttpError, Match, Request, Router
 from ioto_server.plugins import Plugin, Plugins
 from ioto_server.session import Action, Cause, Upgrade
@@ -26,7 +26,7 @@ from ioto_server.websocket import deflate, handshake
 from .connections import Connections
 from .exchange import Exchange
 from .files import FileSender
-from .gate import check_host, check_origin
+from .gate import asked_at, check_host, check_origin, own_host
 from .heap import Heap, keep_freed
 from .http_connection import HttpConnection
 from .leftover import Leftover
@@ -101,7 +101,7 @@ class Server:
             cast(Callable[[str], BaseProtocol], partial(HttpConnection, self)),
             lambda: self.config.timeouts.parse,
         )
-        self._router = Router(config.routes, config.redirect, plugins.prefixes)
+        self._router = _make_router(config, plugins)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
@@ -122,7 +122,7 @@ class Server:
         self.config = config
         self.clients.limits = config.limits
         self.host.configure(config)
-        self._router = Router(config.routes, config.redirect, plugins.prefixes)
+        self._router = _make_router(config, plugins)
         self._files = FileSender(config)
         self._uploads = FileReceiver(config)
         self._deflate = _deflate_settings(config)
@@ -247,7 +247,8 @@ class Server:
                     self._call(connection, exchange, known, connection.peer.name)
                     return
             check_host(request, self.config, connection.local, connection.peer)
-            match = self._router.match(request.method, request.path)
+            at = self._at(connection, request) if self._router.redirects else None
+            match = self._router.match(request.method, request.path, at)
             if match.kind == "action":
                 self._act(connection, exchange, match)
             elif match.kind == "file":
@@ -321,6 +322,10 @@ class Server:
         exchange.action = action
         exchange.task = run_action(web)
 
+    def _at(self, connection: HttpConnection, request: Request) -> Location:
+        scheme, host = asked_at(request, self.config, connection.scheme, connection.peer)
+        return Location(scheme, authority(scheme, host), "")
+
     def _redirect(self, exchange: Exchange, match: Match) -> None:
         query = exchange.request.query
         location = match.location
@@ -332,6 +337,10 @@ class Server:
     def log_refusal(self, peer: Peer, error: HttpError) -> None:
         """One line for bytes that never became a request."""
         _log.info("refused", peer=peer.name, status=error.status, why=error.text)
+
+
+def _make_router(config: Config, plugins: Plugins) -> Router:
+    return Router(config.routes, config.redirect, plugins.prefixes, partial(own_host, config))
 
 
 def _deflate_settings(config: Config) -> deflate.DeflateSettings | None:

@@ -232,6 +232,13 @@ def test_settings_of_routes_with_effect(route: str, load: Load) -> None:
         ("redirect: [{ from: '/a', to: '/a/' }]", False),
         ("redirect: [{ from: '/', to: '/index.html' }]", False),
         ("redirect: [{ from: '', to: 'https://example.com/' }]", False),
+        ("redirect: [{ from: 'http://', to: 'https://' }]", False),
+        ("redirect: [{ from: 'http:///a', to: '/a' }]", True),
+        ("redirect: [{ from: '/a', to: '/b' }, { from: '/b', to: '/a' }]", True),
+        ("redirect: [{ from: '/a', to: '/b' }, { from: '/b', to: '/c' }, { from: '/c', to: '/a' }]", True),
+        ("redirect: [{ from: '/a', to: '/b' }, { from: '/b', to: '/c' }]", False),
+        ("redirect: [{ from: 'http://', to: 'https://' }, { from: 'https://', to: 'http://' }]", True),
+        ("name: 'a.b', redirect: [{ from: 'http://', to: 'https://a.b/' }]", False),
         ("routes: [{ match: '/a/', redirect: '/a/b' }]", True),
         ("routes: [{ match: '/a', redirect: '/b' }]", False),
     ],
@@ -241,6 +248,22 @@ def test_redirects_that_go_round_in_circles(text: str, loop: bool, load: Load) -
         assert "go round in circles" in errors(load, f"{{ {text} }}")[0]
     else:
         assert not load(f"{{ {text} }}").warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("redirect: [{ from: 'https://', to: 'https://' }]", True),
+        ("name: 'a.b', redirect: [{ from: 'https:///x/', to: 'https://A.b:443/x/y' }]", True),
+        ("name: 'a.b', redirect: [{ from: '', to: 'http://a.b/' }]", True),
+        ("name: 'a.b', redirect: [{ from: '', to: 'http://b.b/' }]", False),
+        ("name: 'a.b', trustedProxies: ['10.0.0.1'], redirect: [{ from: '', to: 'http://a.b/' }]", False),
+        ("name: 'a.b', redirect: [{ from: '', to: 'https://a.b/' }]", False),
+    ],
+)
+def test_redirects_to_where_clients_are_already(text: str, never: bool, load: Load) -> None:
+    found = messages(load(f"{{ {text} }}"))
+    assert [message.endswith("none is ever redirected") for message in found] == [True] * never
 
 
 # Folders

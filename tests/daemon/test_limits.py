@@ -211,9 +211,12 @@ def test_over_limits_per_address_is_503(start_daemon: StartDaemon) -> None:
 
 
 def test_over_limits_header_is_431(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon({"limits": {"header": 1000}})
+    daemon = start_daemon({"limits": {"header": 1000}, "headers": {"X-Own": "yes"}})
     with RawClient(daemon.url) as client:
         response = client.handshake("/ws/echo", [("X-Long", "x" * 1000)])
+        # RFC 9110 6.6.1; and the `headers` directive is for every answer.
+        assert response.get("date")
+        assert response.get("x-own") == "yes"
         assert (response.status, response.text) == (
             431,
             "The request header is over limits.header (RFC 6585 5): send less\n",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ioto_server.config import Location
 from ioto_server.http import DuplicatePrefix, HttpError, PrefixTable, Router
 
 
@@ -152,6 +153,49 @@ def test_redirects_of_the_list_come_before_routes() -> None:
 )
 def test_a_folder_that_has_moved_keeps_what_follows(source: str, to: str, path: str, location: str) -> None:
     assert Router(PAGE, [Redirect(source, to)]).match("GET", path).location == location
+
+
+HTTP, HTTPS = Location("http", "a.example", ""), Location("https", "a.example", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "at", "location"),
+    [
+        # By scheme, with and without a host in either place.
+        ("http://", "https://", HTTP, "https://a.example/x%20y"),
+        ("http://", "https://", HTTPS, None),
+        ("http://", "https://b.example:4443/", HTTP, "https://b.example:4443/x%20y"),
+        ("http://", "https://b.example/new", HTTP, "https://b.example/new"),
+        ("http://a.example/", "https://", HTTP, None),
+        ("http://a.example/x y", "https://", HTTP, "https://a.example/"),
+        ("http://b.example/x y", "https://", HTTP, None),
+        ("https:///x y", "/z", HTTPS, "/z"),
+        ("https:///x y", "/z", HTTP, None),
+        # Whoever is there already is let alone.
+        ("/x y", "https://a.example/x%20y", HTTP, "https://a.example/x%20y"),
+        ("/x y", "https://a.example/x%20y", HTTPS, None),
+        ("/x y", "https://A.example:443/x%20y?a=b#c", HTTPS, None),
+        ("/x y", "https://a.example:4443/x%20y", HTTPS, "https://a.example:4443/x%20y"),
+        ("", "https://a.example/", HTTP, "https://a.example/"),
+        ("", "https://a.example/", HTTPS, None),
+        # HTTP/1.0 may name no host: it is ours then.
+        ("", "https://a.example/", Location("https", "", ""), None),
+    ],
+)
+def test_redirects_between_schemes(source: str, to: str, at: Location, location: str | None) -> None:
+    router = Router([Route()], [Redirect(source, to)])
+    match = router.match("GET", "/x y", at)
+    assert (match.location if match.kind == "redirect" else None) == location
+
+
+def test_a_redirect_of_a_route_takes_its_methods_and_leaves_who_is_there_already() -> None:
+    router = Router([Route("/app", ("GET", "POST"), redirect="https://a.example/app"), Route()])
+    assert router.match("POST", "/app", HTTP).location == "https://a.example/app"
+    assert router.match("OPTIONS", "/app", HTTP).allow == ("GET", "POST", "HEAD", "OPTIONS")
+    with pytest.raises(HttpError) as caught:
+        router.match("PUT", "/app", HTTP)
+    assert (caught.value.status, caught.value.headers) == (405, [("Allow", "GET, POST, HEAD, OPTIONS")])
+    assert router.match("GET", "/app", HTTPS).kind == "file"
 
 
 def test_redirect_of_a_route() -> None:

@@ -39,6 +39,31 @@ async def test_a_long_pipeline_is_answered_in_order() -> None:
 
 
 @in_loop
+async def test_a_pipeline_waits_for_a_client_that_reads_late() -> None:
+    """Its answers are more than limits.maxBacklog: none is begun before the one before has left."""
+    size = 40_000
+
+    async def large(web: Web) -> None:
+        web.write(bytes(size))
+
+    server = make_server({"/large": large})
+    client = Client(server)
+    client.transport.room = 100_000
+    client.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+    # It has asked for all, and shuts its side.
+    client.leave()
+    answers = ""
+    for _ in range(1000):
+        await turns()
+        assert client.transport.get_write_buffer_size() < 2 * size
+        client.transport.take(size)
+        answers += client.received()
+    assert statuses(answers) == ["200"] * 100
+    assert client.transport.closed
+    assert not client.transport.aborted
+
+
+@in_loop
 async def test_the_last_request_that_is_allowed_closes_the_connection() -> None:
     server = make_server(limits={"requests": 2})
     client = Client(server)
