@@ -3,15 +3,28 @@
 import cython
 
 
+cdef class Arrival:
+    cdef str _address
+    cdef bint _admitted
+    cdef Connections _clients
+
+    cpdef leave(self)
+
+
 cdef class Connections:
     cdef readonly dict _addresses
     cdef set _admitted
+    cdef Py_ssize_t _arriving
     cdef object _empty
+    cdef Py_ssize_t _hopeless
     cdef set _refused
     cdef object _websockets
     cdef public object limits
 
     cpdef admit(self, connection)
+    cpdef arrive(self, str address)
+    cpdef arrived(self, str address, bint admitted)
+    cdef bint _is_full(self) except -1
     cpdef bint is_crowded(self, str address) except -1
     cpdef upgraded(self, connection)
     cpdef closed(self, connection)

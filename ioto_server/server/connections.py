@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 _MOST_REFUSED: Final = 256
 
 
+class Arrival:
+    """A client whose TLS handshake is under way: it has a place, or is only to be told that there is none."""
+
+    __slots__ = ("_address", "_admitted", "_clients")
+
+    def __init__(self, clients: Connections, address: str, admitted: bool) -> None:
+        self._clients: Connections | None = clients
+        self._address = address
+        self._admitted = admitted
+
+    def leave(self) -> None:
+        """The handshake is over, in whatever way; its connection is admitted next. May be called again."""
+        if self._clients is not None:
+            self._clients.arrived(self._address, self._admitted)
+            self._clients = None
+
+
 class Connections:
     """Every open connection of a process.
 
@@ -26,7 +43,16 @@ class Connections:
     that of a client who is not counted by address: behind a proxy or a unix socket many have the same.
     """
 
-    __slots__ = ("_addresses", "_admitted", "_empty", "_refused", "_websockets", "limits")
+    __slots__ = (
+        "_addresses",
+        "_admitted",
+        "_arriving",
+        "_empty",
+        "_hopeless",
+        "_refused",
+        "_websockets",
+        "limits",
+    )
 
     def __init__(self, limits: Limits, websockets: Collection[Conversation]) -> None:
         """`limits` may be replaced by others later; `websockets` are those of the host that are open."""
@@ -37,6 +63,9 @@ class Connections:
         self._refused: set[HttpConnection] = set()
         self._addresses: dict[str, int] = {}
         self._empty = asyncio.Event()
+        # TLS handshakes under way: of those who have a place, and of those who will be refused.
+        self._arriving = 0
+        self._hopeless = 0
 
     def __len__(self) -> int:
         return len(self._admitted) + len(self._websockets)
@@ -47,7 +76,7 @@ class Connections:
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""
-        if len(self) >= self.limits.connections:
+        if self._is_full():
             self._refused.add(connection)
             return HttpError(
                 503, "The server has limits.connections connections: try again later", close=True
@@ -59,6 +88,28 @@ class Connections:
         self._admitted.add(connection)
         self._count(connection.address)
         return None
+
+    def arrive(self, address: str) -> Arrival | None:
+        """Count a client in whose TLS handshake begins; None where he is to be closed without a word."""
+        if not self._is_full() and not self.is_crowded(address):
+            self._arriving += 1
+            self._count(address)
+            return Arrival(self, address, True)
+        if len(self._refused) + self._hopeless >= _MOST_REFUSED:
+            return None
+        self._hopeless += 1
+        return Arrival(self, "", False)
+
+    def arrived(self, address: str, admitted: bool) -> None:
+        """The handshake of one who has arrived is over."""
+        if admitted:
+            self._arriving -= 1
+            self._release(address)
+        else:
+            self._hopeless -= 1
+
+    def _is_full(self) -> bool:
+        return len(self) + self._arriving >= self.limits.connections
 
     def is_crowded(self, address: str) -> bool:
         """Whether an address has as many connections as `limits.perAddress` allows."""

@@ -9,6 +9,7 @@ from functools import partial
 from ioto_server.config import Endpoint
 
 from .listener import Listener
+from .loop_tls import Arrive
 from .plain import Plain
 from .secure import serve
 from .tls import TlsContext
@@ -22,17 +23,24 @@ class Listening:
     """
 
     def __init__(
-        self, connection: Callable[[str], asyncio.BaseProtocol], handshake: Callable[[], float]
+        self,
+        connection: Callable[[str], asyncio.BaseProtocol],
+        handshake: Callable[[], float],
+        arrive: Arrive,
     ) -> None:
-        """Make each connection by `connection(scheme)`; TLS must be agreed on in `handshake()` seconds."""
+        """Make each connection by `connection(scheme)`.
+
+        TLS must be agreed on in `handshake()` seconds; who begins with it is counted by `arrive`.
+        """
         self._connection = connection
         self._handshake = handshake
+        self._arrive = arrive
         self._watch: TlsWatch | None = None
         self._open: dict[Endpoint, list[tuple[Listener, asyncio.AbstractServer]]] = {}
 
     def beside(self) -> Listening:
         """Another group of sockets for the same connections, opened and closed by itself."""
-        return Listening(self._connection, self._handshake)
+        return Listening(self._connection, self._handshake, self._arrive)
 
     @property
     def endpoints(self) -> set[Endpoint]:
@@ -55,7 +63,7 @@ class Listening:
             server: asyncio.AbstractServer
             if endpoint.scheme == "https":
                 assert tls is not None
-                server = await serve(plain, listener.socket, protocol, tls, self._handshake())
+                server = await serve(plain, listener.socket, protocol, tls, self._handshake(), self._arrive)
             else:
                 server = await plain.serve(listener.socket, protocol)
             self._open.setdefault(endpoint, []).append((listener, server))

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .loop_tls import order_suites, serve_by_loop
+from .loop_tls import Arrive, order_suites, serve_by_loop
 from .plain import Plain
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ async def serve(
     protocol: Callable[[], asyncio.BaseProtocol],
     context: TlsContext,
     handshake: float,
+    arrive: Arrive,
 ) -> asyncio.AbstractServer:
     """Accept at a socket that is bound already, until the result is closed, and `listener` with it.
 
-    A protocol is told of a connection once TLS is agreed on, which has to be within `handshake` seconds. What
-    was accepted lives on.
+    A client that `arrive(peername)` has no place for is closed. The others' TLS has to be agreed on within
+    `handshake` seconds, then a protocol is told of the connection. What was accepted lives on.
     """
-    return await serve_by_loop(listener, protocol, context, handshake)
+    return serve_by_loop(listener, protocol, context, handshake, arrive)

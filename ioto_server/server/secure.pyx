@@ -133,18 +133,20 @@ def order_suites(context, list names not None):
         raise ssl_error()
 
 
-async def serve(Plain plain not None, listener, protocol, context, double handshake):
+async def serve(Plain plain not None, listener, protocol, context, double handshake, arrive):
     if BY_LOOP is not None:
-        return await serve_by_loop(listener, protocol, context, handshake)
-    return SecureAcceptor(plain, listener, protocol, context, handshake)
+        return serve_by_loop(listener, protocol, context, handshake, arrive)
+    return SecureAcceptor(plain, listener, protocol, context, handshake, arrive)
 
 
 cdef class SecureAcceptor(Acceptor):
     cdef object context
     cdef double handshake
+    cdef object arrive
     cdef Wire wire
 
-    def __init__(self, plain, listener, protocol, context, handshake):
+    def __init__(self, plain, listener, protocol, context, handshake, arrive):
+        self.arrive = arrive
         self.context = context
         self.handshake = handshake
         self.wire = Wire()
@@ -156,6 +158,10 @@ cdef class SecureAcceptor(Acceptor):
         stream.fd = fd
         stream.wire = self.wire
         try:
+            stream.arrival = self.arrive(stream.get_extra_info("peername"))
+            if stream.arrival is None:
+                # Closed together with the stream.
+                return
             self.plain.add(stream)
             stream.begin(self)
         except (KeyboardInterrupt, SystemExit) as error:
@@ -185,6 +191,8 @@ cdef class SecureStream(Stream):
     # What makes the protocol, until the handshake is done, and the timer that bounds it.
     cdef object made_by
     cdef object patience
+    # Its place until then.
+    cdef object arrival
     # What came behind that at which reading was paused; `rest` says that there is some, here or within OpenSSL.
     cdef bytes kept
     cdef bint rest
@@ -228,6 +236,7 @@ cdef class SecureStream(Stream):
         self.patience.cancel()
         self.patience = None
         make, self.made_by = self.made_by, None
+        self.leave()
         # Tickets leave before anything is written by others.
         self.answer()
         if self.lost:
@@ -235,6 +244,11 @@ cdef class SecureStream(Stream):
         protocol = make()
         self.set_protocol(protocol)
         protocol.connection_made(self)
+
+    cdef leave(self):
+        if self.arrival is not None:
+            self.arrival.leave()
+            self.arrival = None
 
     # ---- what is known of it --------------------------------------------------------------------------
 
@@ -509,6 +523,7 @@ cdef class SecureStream(Stream):
         if self.patience is not None:
             self.patience.cancel()
             self.patience = None
+        self.leave()
         self.made_by = None
         self.kept = None
         Stream.lose(self, error)

@@ -23,7 +23,7 @@ from ioto_server.session.run import run_action
 from ioto_server.session.web import Web
 from ioto_server.websocket import deflate, handshake
 
-from .connections import Connections
+from .connections import Arrival, Connections
 from .exchange import Exchange
 from .files import FileSender
 from .gate import asked_at, check_host, check_origin, own_host
@@ -33,7 +33,7 @@ from .leftover import Leftover
 from .listening import Listening
 from .openings import Opening, Openings
 from .overstay import Outlived
-from .peer import Peer, forwarded
+from .peer import Peer, forwarded, is_trusted, peer_of
 from .settings import READ_BUFFER
 from .trace import Trace
 from .uploads import METHODS, FileReceiver
@@ -100,6 +100,7 @@ class Server:
         self.listening = Listening(
             cast(Callable[[str], BaseProtocol], partial(HttpConnection, self)),
             lambda: self.config.timeouts.parse,
+            self._arrive,
         )
         self._router = _make_router(config, plugins)
         self._files = FileSender(config)
@@ -198,6 +199,11 @@ class Server:
     def connections(self) -> int:
         """How many connections are open."""
         return len(self.clients)
+
+    def _arrive(self, peername: object) -> Arrival | None:
+        """A client begins its TLS handshake; None where it is to be closed without a word."""
+        peer = peer_of(peername)
+        return self.clients.arrive("" if is_trusted(peer, self.config.trusted_proxies) else peer.address)
 
     def admit(self, connection: HttpConnection) -> HttpError | None:
         """Count a new connection in; returns the refusal where a limit is reached."""

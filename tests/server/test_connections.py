@@ -52,6 +52,38 @@ def test_the_refused_do_not_take_the_places_of_others() -> None:
     assert admit(clients, "192.0.2.2")[1] is None
 
 
+def test_handshakes_under_way_have_a_place() -> None:
+    clients = make(connections=3, perAddress=2)
+    one, two = clients.arrive("192.0.2.1"), clients.arrive("192.0.2.1")
+    assert one is not None
+    assert two is not None
+    assert admit(clients, "192.0.2.1")[1] is not None, "the address has two already"
+    assert admit(clients, "192.0.2.2")[1] is None
+    assert admit(clients, "192.0.2.3")[1] is not None, "all places are taken"
+    one.leave()
+    one.leave()
+    # Its own place is free for it.
+    assert admit(clients, "192.0.2.1")[1] is None
+    assert admit(clients, "192.0.2.1")[1] is not None
+    two.leave()
+    assert admit(clients, "192.0.2.1")[1] is None
+    assert len(clients) == 3
+
+
+def test_few_are_let_in_to_be_refused() -> None:
+    """They have to finish a handshake to read why: more of them are closed without a word."""
+    clients = make(connections=1)
+    clients.arrive("192.0.2.1")
+    hopeless = [clients.arrive("192.0.2.2") for _ in range(300)]
+    refused = [one for one in hopeless if one is not None]
+    assert len(refused) == 256
+    for one in refused[:2]:
+        one.leave()
+    assert admit(clients, "192.0.2.2")[1] is not None
+    assert clients.arrive("192.0.2.2") is not None
+    assert clients.arrive("192.0.2.2") is None
+
+
 def test_over_the_limit_of_an_address_only_that_address_is_refused() -> None:
     clients = make(perAddress=2)
     one, _ = admit(clients, "192.0.2.1")

@@ -45,6 +45,16 @@ class Own(Recorded, Taker):
         self.recorder.data_received(bytes(self.buffer[:nbytes]))
 
 
+class Place:
+    """The place of a handshake; how often it was given back."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def leave(self) -> None:
+        self.left += 1
+
+
 class Bench:
     """A server at a port of its own, and clients that block, each call in a thread."""
 
@@ -60,6 +70,9 @@ class Bench:
         self.server: Any = None
         self.handshake: float = LIMIT
         self.make: Callable[[], Any] = Recorder
+        self.full = False
+        self.places: list[Place] = []
+        self.peers: list[object] = []
         self.client_context = client_context()
 
     async def open(self) -> None:
@@ -67,10 +80,19 @@ class Bench:
         self.address = listener.getsockname()
         listener.setblocking(False)
         self.server = await self.module.serve(
-            Plain(self.loop), listener, self._make, self.context, self.handshake
+            Plain(self.loop), listener, self._make, self.context, self.handshake, self._arrive
         )
 
+    def _arrive(self, peername: object) -> Place | None:
+        self.peers.append(peername)
+        if self.full:
+            return None
+        self.places.append(Place())
+        return self.places[-1]
+
     def _make(self) -> Any:
+        # A place is given back before the connection asks for its own.
+        assert self.places[-1].left
         made = self.make()
         self.served.append(getattr(made, "recorder", made))
         return made
@@ -350,6 +372,29 @@ def test_a_handshake_has_its_time(bench_of: Callable[[], Bench]) -> None:
         assert bench.made == []
 
     test(in_a_moment)
+
+
+@on_uvloop
+async def test_a_handshake_has_a_place_until_it_is_over(bench: Bench) -> None:
+    silent = await bench.dial()
+    await until(lambda: len(bench.places) == 1)
+    assert bench.peers == [silent.getsockname()]
+    assert bench.places[0].left == 0
+    await bench.connect()
+    assert bench.places[1].left
+    assert bench.places[0].left == 0
+    silent.close()
+    await until(lambda: bench.places[0].left > 0)
+
+
+@on_uvloop
+async def test_who_has_no_place_is_closed(bench: Bench) -> None:
+    bench.full = True
+    one = await bench.dial()
+    assert await asyncio.to_thread(one.recv, 1) == b""
+    bench.full = False
+    await bench.connect()
+    assert len(bench.made) == 1
 
 
 @on_uvloop
