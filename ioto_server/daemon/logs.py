@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from typing import Any, Final
 
 import structlog
@@ -50,6 +52,24 @@ def reopen() -> None:
         _log.error("log not reopened", why=str(error), hint="lines go to the old file; see to its folder")
     else:
         _log.info("log reopened")
+
+
+def gather(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Have what is logged in one turn of `loop` leave together, but for its first line and urgent ones.
+
+    It is to be called in the loop's thread, and with None before the loop is gone.
+    """
+    if _output is not None:
+        _output.gather(None if loop is None else loop.call_soon)
+
+
+def _forget_gathered() -> None:
+    if _output is not None:
+        _output.forget()
+
+
+# A plugin may fork: the lines that wait are its parent's to write.
+os.register_at_fork(after_in_child=_forget_gathered)
 
 
 def descriptor() -> int:

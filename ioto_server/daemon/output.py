@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
+from typing import Final
 
 from .journal import leads_to_journal
 
+# Lines that have gathered leave when they are so many characters: a pipe takes as many bytes in one piece.
+_MOST_GATHERED: Final = 4096
+
 
 class Output:
-    """Writes each line with one system call, so that lines of several processes never mix.
+    """Writes whole lines with each system call, so that those of several processes never mix.
+
+    Where a loop serves, the first line of each of its turns is written at once. What follows it in the same
+    turn, and is not urgent, gathers and leaves together, as dozens of clients may come and go in one turn. So
+    what an action logs before it blocks the loop is there to be read, unless others had something to say.
 
     A disk that is full must not end connections: what cannot be written is counted, and the count is written
     when there is room again.
@@ -20,31 +30,90 @@ class Output:
         """Open `path`: 'stdout', 'stderr' or a file to append to. Raises OSError."""
         self._path = path
         self._lost = 0
+        self._gathered: list[str] = []
+        self._gathered_size = 0
+        self._call_soon: Callable[[Callable[[], None]], object] | None = None
+        # The thread of the loop, and whether something was written in the turn that it is in.
+        self._thread = 0
+        self._in_turn = False
         if isinstance(path, Path):
             self._descriptor = _open(path)
         else:
             self._descriptor = (sys.stdout if path == "stdout" else sys.stderr).fileno()
 
+    def gather(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+        """Gather lines by the turn of the loop whose `call_soon` this is; None writes each at once again.
+
+        Called in the thread of the loop, as long as that is there.
+        """
+        self._flush()
+        self._call_soon = call_soon
+        self._thread = get_ident()
+        self._in_turn = False
+
+    def forget(self) -> None:
+        """This is a fork of the process that serves: what has gathered is that one's to write."""
+        self._gathered = []
+        self._gathered_size = 0
+        self._call_soon = None
+
     def write(self, line: str) -> None:
         """Write one line, given without its end, or count it as lost."""
-        text = f"{line}\n"
-        if self._lost:
-            text = f"ioto-server: {self._lost} log lines could not be written\n{text}"
-        try:
-            os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
-        except OSError:
-            self._lost += 1
+        if self._gathered and get_ident() == self._thread:
+            self._gathered.append(line)
+            self._flush()
         else:
-            self._lost = 0
+            self._put([line])
+
+    def info(self, line: str) -> None:
+        """Write one line, which others of this turn may leave together with."""
+        if self._call_soon is None or get_ident() != self._thread:
+            self._put([line])
+        elif not self._in_turn:
+            self._in_turn = True
+            self._call_soon(self._end_turn)
+            self._put([line])
+        else:
+            self._gathered.append(line)
+            self._gathered_size += len(line)
+            if self._gathered_size > _MOST_GATHERED:
+                self._flush()
 
     # What structlog calls on a logger, by the level's name.
-    debug = info = warning = error = exception = critical = write
+    debug = info
+    warning = error = exception = critical = write
+
+    def _end_turn(self) -> None:
+        self._in_turn = False
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._gathered:
+            lines, self._gathered = self._gathered, []
+            self._gathered_size = 0
+            self._put(lines)
+
+    def _put(self, lines: list[str]) -> None:
+        """Write lines in one system call, or count them as lost."""
+        text = "\n".join(lines)
+        if self._lost:
+            text = f"ioto-server: {self._lost} log lines could not be written\n{text}"
+        data = f"{text}\n".encode("utf-8", "backslashreplace")
+        try:
+            while data:
+                # A file may take a part of it: why not the rest is told then.
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            self._lost += min(len(lines), data.count(b"\n"))
+        else:
+            self._lost = 0
 
     def reopen(self) -> None:
         """Go on in the file that has the name now, after logrotate(8) has renamed the old one.
 
         Raises OSError, and goes on in the old file, where the new one cannot be opened.
         """
+        self._flush()
         if isinstance(self._path, Path):
             fresh = _open(self._path)
             # One step: a thread that is writing meanwhile finds the one or the other.

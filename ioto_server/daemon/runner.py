@@ -14,6 +14,8 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from . import logs
+
 _log = structlog.get_logger("ioto_server")
 
 # Seconds that threads of plugins get to end after everything else has.
@@ -33,7 +35,13 @@ def run_to_the_end(main: Coroutine[Any, Any, int], *, serves: bool = True) -> in
     # Started with the first call that needs one.
     threads = ThreadPoolExecutor(thread_name_prefix="ioto")
     loop.set_default_executor(threads)
-    code = loop.run_until_complete(main)
+    if serves:
+        logs.gather(loop)
+    try:
+        code = loop.run_until_complete(main)
+    finally:
+        # Also what was logged last before something failed.
+        logs.gather(None)
     # Those that have nothing to do end now, and are not work that is left.
     threads.shutdown(wait=False, cancel_futures=True)
     left = [task for task in asyncio.all_tasks(loop) if not task.done()]

@@ -49,7 +49,7 @@ cdef class Acceptor(Watched):
     cdef int spare
 
     cdef keep_spare(self)
-    cdef accepted(self, int fd)
+    cdef accepted(self, int fd, tuple remote)
     cdef bint turn_away(self) except -1
     cdef rest(self)
 
@@ -76,6 +76,8 @@ cdef class Stream(Watched):
     cdef object looked_at
     # The address and port that were connected to, where they are known without asking the kernel.
     cdef tuple local
+    # Those of the peer, as long as it is being made known.
+    cdef tuple remote
 
     cdef int look(self) except -1
     cdef read(self)

@@ -72,6 +72,20 @@ cdef extern from *:
         return inet_ntop(AF_INET, &inet->sin_addr, address, INET_ADDRSTRLEN) != NULL;
     }
 
+    /* Accepts, and tells of the peer where it is one of IPv4: the kernel has its name at hand. */
+    static int ioto_accept(int fd, char *address, int *port)
+    {
+        struct sockaddr_storage name;
+        struct sockaddr_in *inet = (struct sockaddr_in *) &name;
+        socklen_t size = sizeof name;
+        int accepted = accept4(fd, (struct sockaddr *) &name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        *port = -1;
+        if (accepted >= 0 && name.ss_family == AF_INET
+            && inet_ntop(AF_INET, &inet->sin_addr, address, INET_ADDRSTRLEN) != NULL)
+            *port = ntohs(inet->sin_port);
+        return accepted;
+    }
+
     static int ioto_epoll(int epoll, int operation, int fd, uint32_t events, uint32_t serial)
     {
         struct epoll_event event;
@@ -87,6 +101,7 @@ cdef extern from *:
     ssize_t ioto_send(int fd, const void *data, size_t size)
     ssize_t ioto_send_vector(int fd, iovec *vector, size_t count)
     int ioto_ipv4_name(int fd, int of_peer, char *address, int *port)
+    int ioto_accept(int fd, char *address, int *port)
     int ioto_epoll(int epoll, int operation, int fd, uint32_t events, uint32_t serial)
 
     struct iovec:
@@ -104,7 +119,7 @@ cdef extern from *:
     int close(int fd)
     int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
     uint32_t EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP
-    int SOCK_NONBLOCK, SOCK_CLOEXEC, SHUT_WR
+    int SOCK_CLOEXEC, SHUT_WR
 
 
 # How often one connection is read in one turn, if its bytes fill the buffer each time: the others wait.
@@ -308,13 +323,14 @@ cdef class Acceptor(Watched):
                 pass
 
     cdef ready(self, uint32_t events):
-        cdef int fd, i
+        cdef char address[16]
+        cdef int fd, i, port = -1
         for i in range(ACCEPTED):
             if self.fd < 0:
                 return
-            fd = accept4(self.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            fd = ioto_accept(self.fd, address, &port)
             if fd >= 0:
-                self.accepted(fd)
+                self.accepted(fd, None if port < 0 else (PyUnicode_FromString(address), port))
             elif errno == EMFILE or errno == ENFILE:
                 if not self.turn_away():
                     return self.rest()
@@ -324,16 +340,19 @@ cdef class Acceptor(Watched):
                 return
             # Else this one has gone again, or its network has: the next may be well.
 
-    cdef accepted(self, int fd):
+    cdef accepted(self, int fd, tuple remote):
         cdef Stream stream = Stream.__new__(Stream)
         stream.plain = self.plain
         stream.fd = fd
         stream.local = self.local
+        stream.remote = remote
         try:
             self.plain.add(stream)
             protocol = self.protocol()
             stream.set_protocol(protocol)
             protocol.connection_made(stream)
+            # Whoever needs it has asked: an idle connection keeps nothing that the kernel knows.
+            stream.remote = None
             stream.look()
         except (KeyboardInterrupt, SystemExit) as error:
             stream.drop(error)
@@ -384,7 +403,7 @@ cdef class Stream(Watched):
     # ---- what is known of it --------------------------------------------------------------------------
 
     def get_extra_info(self, name, default=None):
-        """`peername` is asked of the kernel each time, `sockname` where it may be any; `socket` is one to look at."""
+        """`peername` is asked of the kernel, `sockname` where it may be any; `socket` is one to look at."""
         if self.fd < 0:
             return default
         if name == "socket":
@@ -393,6 +412,8 @@ cdef class Stream(Watched):
             return TransportSocket(self.looked_at)
         if name == "sockname" and self.local is not None:
             return self.local
+        if name == "peername" and self.remote is not None:
+            return self.remote
         if name == "peername" or name == "sockname":
             known = ioto_name(self.fd, name == "peername")
             if known is not None:

@@ -152,7 +152,7 @@ cdef class SecureAcceptor(Acceptor):
         self.wire = Wire()
         super().__init__(plain, listener, protocol)
 
-    cdef accepted(self, int fd):
+    cdef accepted(self, int fd, tuple _remote):
         cdef SecureStream stream = SecureStream.__new__(SecureStream)
         stream.plain = self.plain
         stream.fd = fd
