@@ -16,7 +16,7 @@ import _ssl
 from .loop_tls import order_suites as order_by_ssl
 from .loop_tls import serve_by_loop
 
-from .plain cimport Acceptor, Plain, Stream
+from .plain cimport Acceptor, Plain, Stream, Taker
 
 
 cdef extern from "secure.h":
@@ -55,6 +55,10 @@ cdef extern from "secure.h":
 
 cdef extern from "<sys/epoll.h>":
     uint32_t EPOLLIN, EPOLLOUT
+
+cdef extern from "Python.h":
+    int PyGC_Disable()
+    int PyGC_Enable()
 
 
 # How often one connection is read in one turn, if its bytes fill the buffer each time: the others wait.
@@ -182,6 +186,16 @@ cdef object ssl_error():
     return ssl.SSLError(ssl.SSL_ERROR_SSL, (<bytes> text).decode("ascii", "replace"))
 
 
+cdef list uncollected(bytes part):
+    """A list of this alone, made without a run of the garbage collector: that calls the finalisers of anybody."""
+    cdef bint collects = PyGC_Disable()
+    try:
+        return [part]
+    finally:
+        if collects:
+            PyGC_Enable()
+
+
 cdef class SecureStream(Stream):
     """One connection with TLS. `unsent` and the backlog of a `Stream` are its sealed records."""
 
@@ -223,24 +237,31 @@ cdef class SecureStream(Stream):
 
     cdef shake(self):
         """Take what has come of the handshake, and answer it."""
+        cdef bint done = False
+        cdef bint collects = PyGC_Disable()
+        error = None
         try:
-            self.ssl_object.do_handshake()
-        except ssl.SSLWantReadError:
+            try:
+                self.ssl_object.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                pass
+            except OSError as failure:
+                error = failure
+            # Tickets, or an alert, leave before anything is written by others: by finalisers, say.
             self.answer()
-            return
-        except OSError as error:
-            # The alert leaves, if it can. Whoever fails here was nobody yet.
-            self.answer()
+        finally:
+            if collects:
+                PyGC_Enable()
+        if error is not None:
+            # Whoever fails here was nobody yet.
             self.drop(error)
+        if self.lost or not done:
             return
         self.patience.cancel()
         self.patience = None
         make, self.made_by = self.made_by, None
         self.leave()
-        # Tickets leave before anything is written by others.
-        self.answer()
-        if self.lost:
-            return
         protocol = make()
         self.set_protocol(protocol)
         protocol.connection_made(self)
@@ -341,32 +362,36 @@ cdef class SecureStream(Stream):
             wire.at = wire.end = 0
             self.taking = False
             ioto_rest(self.session)
+        self.told()
 
     cdef hand_on(self):
         """Open record after record, for the protocol; once this side is closing, for nobody."""
-        cdef ioto_wire *wire = self.wire.wire
+        cdef Taker taker
+        cdef bytes data
         cdef Py_ssize_t size
         cdef int status = 0
         while status == 0 and not self.lost:
             if self.closing:
-                self.open(wire.record, IOTO_RECORD, &status)
+                self.open_record(&status)
             elif self.paused:
                 self.rest = self.rest or openssl.SSL_pending(self.session) > 0
                 return
             elif self.taker is not None:
+                # Kept alive here: it may have another take its place.
+                taker = self.taker
                 size = self.open(
-                    PyByteArray_AS_STRING(self.taker.buffer), PyByteArray_GET_SIZE(self.taker.buffer), &status
+                    PyByteArray_AS_STRING(taker.buffer), PyByteArray_GET_SIZE(taker.buffer), &status
                 )
                 if size > 0:
-                    self.taker.take(size)
+                    taker.take(size)
             elif self.buffered:
                 size = self.open_into(self.protocol.get_buffer(-1), &status)
                 if size > 0:
                     self.protocol.buffer_updated(size)
             else:
-                size = self.open(wire.record, IOTO_RECORD, &status)
-                if size > 0:
-                    self.protocol.data_received(PyBytes_FromStringAndSize(wire.record, size))
+                data = self.open_record(&status)
+                if data:
+                    self.protocol.data_received(data)
         if self.lost or status == 0 or status == IOTO_WANT_READ:
             return
         if self.paused and not self.closing:
@@ -387,14 +412,25 @@ cdef class SecureStream(Stream):
         finally:
             PyBuffer_Release(&view)
 
+    cdef bytes open_record(self, int *status):
+        """As much as one record holds."""
+        cdef ioto_wire *wire = self.wire.wire
+        cdef Py_ssize_t size = ioto_open(self.session, wire, wire.record, IOTO_RECORD, status)
+        cdef bytes data = PyBytes_FromStringAndSize(wire.record, size)
+        self.opened(status[0])
+        return data
+
     cdef Py_ssize_t open(self, char *buffer, Py_ssize_t room, int *status) except -1:
         cdef Py_ssize_t size = ioto_open(self.session, self.wire.wire, buffer, room, status)
-        if status[0] not in (0, IOTO_WANT_READ, IOTO_CLOSED):
-            self.broken = ssl_error()
+        self.opened(status[0])
+        return size
+
+    cdef opened(self, int status):
         if self.wire.wire.size:
             # Before the protocol writes to others.
             self.answer()
-        return size
+        if status not in (0, IOTO_WANT_READ, IOTO_CLOSED):
+            self.broken = ssl_error()
 
     cdef hears_end(self):
         """Nothing more comes from the peer. TLS is not half closed here: our side ends too, behind what waits."""
@@ -416,6 +452,9 @@ cdef class SecureStream(Stream):
     def write_eof(self):
         raise NotImplementedError
 
+    # From the first byte that is sealed until the wire is handed over, nothing may run that could write to another
+    # connection, or to this one: it would find the wire in use. So nobody is told of a full kernel before `written`.
+
     cdef write_one(self, bytes part):
         if not self.closing and part:
             self.seal(PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part))
@@ -427,9 +466,9 @@ cdef class SecureStream(Stream):
         cdef Py_ssize_t filled = 0, left, count
         cdef const char *data
         cdef bytes part
+        if self.closing:
+            return
         for part in parts:
-            if self.closing:
-                return
             data = PyBytes_AS_STRING(part)
             left = PyBytes_GET_SIZE(part)
             if filled:
@@ -454,26 +493,38 @@ cdef class SecureStream(Stream):
         self.written()
 
     cdef written(self):
+        """Everything is sealed."""
         self.transmit()
         if not self.taking:
             ioto_rest(self.session)
+        self.told()
+
+    cdef told(self):
+        """The wire is free again: the protocol may hear that the kernel is full."""
+        if self.unsent:
+            self.look()
+            self.pause_protocol()
 
     cdef seal(self, const char *data, Py_ssize_t size):
         cdef Py_ssize_t count
-        while size and not self.closing:
+        while size:
             count = min(size, AT_ONCE)
             if self.wire.wire.size + count > GATHERED:
                 self.transmit()
+            if self.lost:
+                return
             if not ioto_seal(self.session, self.wire.wire, data, count):
+                ioto_wire_sent(self.wire.wire)
                 self.drop(ssl_error())
                 return
             data += count
             size -= count
 
     cdef transmit(self):
-        """Hand the kernel what is on the wire; what it does not take waits."""
+        """Hand the kernel what is on the wire; what it does not take waits, and nobody is told of it yet."""
         cdef ioto_wire *wire = self.wire.wire
         cdef Py_ssize_t sent = 0, size = wire.size
+        cdef bytes part
         if size == 0:
             return
         if self.lost:
@@ -492,7 +543,13 @@ cdef class SecureStream(Stream):
                 sent = 0
         part = PyBytes_FromStringAndSize(wire.out + sent, size - sent)
         ioto_wire_sent(wire)
-        self.wait(part, 0)
+        if self.unsent:
+            self.backlog.append(part)
+        else:
+            self.backlog = uncollected(part)
+            self.first = 0
+            self.offset = 0
+        self.unsent += size - sent
 
     cdef answer(self):
         """Send what TLS has to say of its own accord."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.support.raw import BINARY, CONTINUATION, PING, TEXT, RawClient, frame
+from tests.support.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, RawClient, frame
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,37 @@ def on_event(ws, event, data, arg):
         assert line["messages_out"] < 1000
         with RawClient(daemon.url) as other:
             other.upgrade("/ws/floods")
+
+
+def test_the_close_of_who_is_over_limits_memory_follows_the_frame_in_progress(
+    start_daemon: StartDaemon,
+) -> None:
+    large = """\
+from ioto_server import Event, Web, action
+
+
+@action("/ws/large")
+async def large(web: Web) -> None:
+    web.on_event(on_event)
+    await web.wait()
+
+
+def on_event(ws, event, data, arg):
+    if event is Event.MESSAGE:
+        ws.send(bytes(int(data)))
+"""
+    daemon = start_daemon({"limits": {"memory": "2MB"}}, {"large.py": large})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/ws/large")
+        client.send_frame(TEXT, b"40000000")
+        # That was in the midst of writing a frame.
+        assert daemon.log("over limits.memory")["limit"] == 2 << 20
+        size = 0
+        while (last := client.read_frame()).opcode != CLOSE:
+            assert last.payload == bytes(1 << 17)
+            size += len(last.payload)
+        assert size < 40_000_000
+        assert (last.close_code, last.close_reason) == (1013, "Over limits.memory")
 
 
 def test_an_action_that_stops_receiving_lets_tcp_do_the_rest(start_daemon: StartDaemon) -> None:

@@ -49,6 +49,7 @@ class Recorder(asyncio.Protocol):
         self.transport: Any = None
         self.keep_open = True
         self.on_data: Callable[[bytes], object] = self.data.__iadd__
+        self.on_pause: Callable[[], object] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -64,6 +65,7 @@ class Recorder(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.told.append("pause")
+        self.on_pause()
 
     def resume_writing(self) -> None:
         self.told.append("resume")

@@ -142,6 +142,14 @@ class Bench:
                 await one.lost
 
 
+def read_all(client: ssl.SSLSocket) -> bytes:
+    """All up to the end."""
+    data = bytearray()
+    while piece := client.recv(1 << 20):
+        data += piece
+    return bytes(data)
+
+
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> TlsContext:
     return make_context(Tls.read(write_pair(tmp_path_factory.mktemp("tls"))))
@@ -433,6 +441,42 @@ async def test_what_is_written_to_others_meanwhile_reaches_them_alone(bench: Ben
     assert pairs[0][1].data == sent
 
 
+def parts_of(seed: int, size: int) -> list[bytes]:
+    """Parts of `size` bytes or more together, few of which end where a record does."""
+    some = random.Random(seed)
+    parts: list[bytes] = []
+    while size > 0:
+        parts.append(some.randbytes(some.choice((60, 5000, 40_000))))
+        size -= len(parts[-1])
+    return parts
+
+
+@on_uvloop
+async def test_who_hears_of_a_full_kernel_may_write_to_anybody(bench: Bench) -> None:
+    """It hears of it when its own bytes are sealed, all of them: what it writes then goes behind them."""
+    client, served = await bench.connect()
+    other, beside = await bench.connect()
+    served.transport.set_write_buffer_limits(high=1, low=0)
+    sent, news = parts_of(6, 8_000_000), parts_of(7, 200_000)
+
+    def tell_everybody() -> None:
+        served.on_pause = lambda: None
+        beside.transport.writelines(news)
+        served.transport.writelines([b"behind", b" it"])
+
+    served.on_pause = tell_everybody
+    times = 0
+    while "pause" not in served.told:
+        # Once is enough, but for the loop's own, which says so when it gets around to it.
+        served.transport.writelines(sent)
+        times += 1
+        await asyncio.sleep(0)
+    expected = b"".join(news)
+    assert await bench.read(other, len(expected)) == expected
+    expected = b"".join(sent) * times + b"behind it"
+    assert await bench.read(client, len(expected)) == expected
+
+
 @on_uvloop
 async def test_a_protocol_that_raises_harms_nobody_else(bench: Bench) -> None:
     client, served = await bench.connect()
@@ -547,6 +591,55 @@ def test_answers_of_tls_to_a_peer_that_does_not_read_are_bounded(context: TlsCon
             await asyncio.sleep(0.001)
         assert isinstance(served.error, ConnectionAbortedError)
         await flooding
+
+    test(lambda: Bench(secure, context))
+
+
+@pytest.mark.skipif(secure.BY_LOOP is not None, reason="the loop's own is not made for that")
+def test_finalisers_may_write_to_anybody_at_any_time(context: TlsContext) -> None:
+    """The garbage collector runs them where it likes: here, wherever it can."""
+
+    @on_uvloop
+    async def test(bench: Bench) -> None:
+        client, served = await bench.connect()
+        other, beside = await bench.connect()
+        count = 0
+
+        class Last:
+            """Is garbage at once, and says something when it is collected; then there is another."""
+
+            def __init__(self) -> None:
+                self.me = self
+
+            def __del__(self) -> None:
+                nonlocal count
+                if count >= 0:
+                    beside.transport.writelines([b"%8d" % count, bytes(100)])
+                    count += 1
+                    Last()
+
+        async def sow() -> None:
+            """Write all the while, and shake hands."""
+            for seed in range(8):
+                await bench.connect()
+                sent = parts_of(seed, 3_000_000)
+                served.transport.writelines(sent)
+                expected = b"".join(sent)
+                assert await bench.read(client, len(expected)) == expected
+                await asyncio.to_thread(update_keys, client)
+
+        before = gc.get_threshold()
+        reading = asyncio.create_task(asyncio.to_thread(read_all, other))
+        try:
+            Last()
+            gc.set_threshold(1, 1, 1)
+            await sow()
+        finally:
+            gc.set_threshold(*before)
+            said, count = count, -1
+            beside.transport.close()
+        assert said > 100
+        assert await reading == b"".join(b"%8d" % number + bytes(100) for number in range(said))
 
     test(lambda: Bench(secure, context))
 

@@ -27,6 +27,7 @@ from tests.daemon.test_limits import (
     test_over_limits_header_is_431,
     test_over_limits_per_address_is_503,
     test_over_limits_requests_the_connection_is_closed,
+    test_the_close_of_who_is_over_limits_memory_follows_the_frame_in_progress,
 )
 from tests.daemon.test_start_stop import (
     test_a_client_that_never_answers_is_not_waited_for_for_ever,
@@ -78,6 +79,7 @@ __all__ = [
     "test_over_limits_per_address_is_503",
     "test_over_limits_requests_the_connection_is_closed",
     "test_silence_after_a_ping_closes_with_1011",
+    "test_the_close_of_who_is_over_limits_memory_follows_the_frame_in_progress",
     "test_the_peers_time_stands_still_while_an_action_blocks_the_loop",
     "test_the_request_timeout_closes_with_1001",
 ]
