@@ -20,24 +20,40 @@ SOURCE=$(cd "$(dirname "$0")/.." && pwd)
 LIBRARY=$DESTDIR$PREFIX/lib/ioto-server
 CONFIGURATION=$DESTDIR$SYSCONFDIR/ioto-server
 
-# What was installed before goes first: a module that a new version no longer has must not stay.
-rm -rf "$LIBRARY"
-install -d -m 755 "$LIBRARY" "$DESTDIR$PREFIX/bin" "$DESTDIR$UNITDIR" "$CONFIGURATION/actions"
-# Built from a copy: a build leaves files in its source.
+# All that can fail is done beside what is installed already, which goes on working whatever happens here: a
+# server that runs has its modules in memory, and one that starts meanwhile finds the old ones. The last step
+# is two renames.
+FRESH=$LIBRARY.new
+OLD=$LIBRARY.old
 copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
+clean() {
+	rm -rf "$copy" "$FRESH" "$DESTDIR$PREFIX/bin/ioto-server.new"
+	# Interrupted between the two.
+	[ -e "$LIBRARY" ] || [ ! -e "$OLD" ] || mv -T "$OLD" "$LIBRARY"
+	rm -rf "$OLD"
+}
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+
+clean
+mkdir -p "$copy"
+for folder in "$FRESH" "$DESTDIR$PREFIX/bin" "$DESTDIR$UNITDIR" "$CONFIGURATION" "$CONFIGURATION/actions"; do
+	# The mode of one that is there is the administrator's: it may keep a password from others.
+	[ -d "$folder" ] || install -d -m 755 "$folder"
+done
+# Built from a copy: a build leaves files in its source.
 (cd "$SOURCE" && find . -maxdepth 1 -type f -exec cp -t "$copy" {} + && cp -r ioto_server "$copy/")
 find "$copy" \( -name __pycache__ -o -name '*.so' -o -name '*.c' \) -prune -exec rm -rf {} +
 # Without quotes: it is a command with its arguments.
 $PIP --disable-pip-version-check --no-input --quiet install \
-	--no-compile --no-warn-script-location --target "$LIBRARY" "$copy"
-rm -rf "$LIBRARY/bin"
+	--no-compile --no-warn-script-location --target "$FRESH" "$copy"
+rm -rf "$FRESH/bin"
 # They are modules here, not programs, and name interpreters that need not exist.
-find "$LIBRARY" -name '*.py' -exec sed -i '1s/^#!.*//' {} + -exec chmod 644 {} +
+find "$FRESH" -name '*.py' -exec chmod 644 {} + -exec grep -lZ '^#!' {} + | xargs -0r sed -i '1s/^#!.*//'
 # Compiled once, here: the service may not write beside its library, and would compile all of it at every start.
-$PYTHON -m compileall -q ${DESTDIR:+-s "$DESTDIR"} "$LIBRARY"
+$PYTHON -m compileall -q -s "$FRESH" -p "$PREFIX/lib/ioto-server" "$FRESH"
 
-cat >"$DESTDIR$PREFIX/bin/ioto-server" <<END
+cat >"$DESTDIR$PREFIX/bin/ioto-server.new" <<END
 #!$PYTHON -I
 """Run ioto-server with its own libraries, wherever both were moved to together."""
 
@@ -50,7 +66,11 @@ from ioto_server.cli import main
 
 main()
 END
-chmod 755 "$DESTDIR$PREFIX/bin/ioto-server"
+chmod 755 "$DESTDIR$PREFIX/bin/ioto-server.new"
+
+[ ! -e "$LIBRARY" ] || mv -T "$LIBRARY" "$OLD"
+mv -T "$FRESH" "$LIBRARY"
+mv -T "$DESTDIR$PREFIX/bin/ioto-server.new" "$DESTDIR$PREFIX/bin/ioto-server"
 
 # The configuration is the administrator's: what is there stays.
 if [ ! -e "$CONFIGURATION/web.json5" ]; then
@@ -60,11 +80,16 @@ if [ ! -e "$CONFIGURATION/web.json5" ]; then
 		-e "s|// control: .*|control: '/run/ioto-server/control.sock',|" \
 		"$SOURCE/etc/web.json5" >"$CONFIGURATION/web.json5"
 	chmod 644 "$CONFIGURATION/web.json5"
-	install -m 644 "$SOURCE"/actions/*.py "$CONFIGURATION/actions/"
+	find "$SOURCE/actions" -name '*.py' -printf '%P\n' | while read -r name; do
+		install -D -m 644 "$SOURCE/actions/$name" "$CONFIGURATION/actions/$name"
+	done
 fi
 
 install -d -m 755 "$DESTDIR$PREFIX/share/man/man8"
 install -m 644 "$SOURCE/packaging/ioto-server.8" "$DESTDIR$PREFIX/share/man/man8/"
+
+install -d -m 755 "$DESTDIR$PREFIX/share/ioto-server"
+install -m 644 "$SOURCE/docs/grafana.json" "$DESTDIR$PREFIX/share/ioto-server/"
 
 for unit in service socket; do
 	sed -e "s|/usr/bin/|$PREFIX/bin/|" -e "s|/etc/|$SYSCONFDIR/|" \

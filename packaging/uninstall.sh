@@ -7,6 +7,6 @@ DESTDIR=${DESTDIR:-}
 PREFIX=${PREFIX:-/usr/local}
 UNITDIR=${UNITDIR:-$PREFIX/lib/systemd/system}
 
-rm -rf "$DESTDIR$PREFIX/lib/ioto-server"
+rm -rf "$DESTDIR$PREFIX/lib/ioto-server" "$DESTDIR$PREFIX/share/ioto-server"
 rm -f "$DESTDIR$PREFIX/bin/ioto-server" "$DESTDIR$PREFIX/share/man/man8/ioto-server.8"
 rm -f "$DESTDIR$UNITDIR/ioto-server.service" "$DESTDIR$UNITDIR/ioto-server.socket"

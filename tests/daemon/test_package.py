@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import REPOSITORY
+from tests.support.machine import Machine
+from tests.support.raw import TEXT, RawClient
 
 # A Debian is fetched and unpacked, a package built twice: many minutes on a busy machine.
 pytestmark = [
@@ -51,12 +54,14 @@ PIP = f"{REPOSITORY / '.venv' / 'bin' / 'python'} -m pip --python /usr/bin/pytho
 
 @pytest.fixture
 def debian(tmp_path: Path) -> Path:
-    """A minimal Debian 12, in which no systemd runs."""
-    if not (BASE / "usr" / "bin" / "python3").exists():
+    """A minimal Debian 12, in which no systemd runs unless it is booted."""
+    if not (BASE / "lib" / "systemd" / "systemd").exists() or not (BASE / "usr" / "bin" / "python3").exists():
         shutil.rmtree(BASE, ignore_errors=True)
-        run("debootstrap", "--variant=minbase", "--include=python3", "bookworm", BASE, MIRROR)
+        run("debootstrap", "--variant=minbase", "--include=python3,systemd", "bookworm", BASE, MIRROR)
     root = tmp_path / "debian"
     run("cp", "-a", BASE, root)
+    # Of an installed system, it is the installer's.
+    (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     return root
 
 
@@ -64,15 +69,19 @@ def inside(root: Path, *command: str) -> str:
     return run("chroot", root, *command)
 
 
-def newer(package: Path, folder: Path) -> Path:
-    """The same package as a later version, with another line in its configuration."""
-    tree = folder / "newer"
+def newer(package: Path, folder: Path, *, changes_config: bool = True, is_broken: bool = False) -> Path:
+    """The same package as a later version, with another line in its configuration, or a start that fails."""
+    tree = folder / f"newer{is_broken}"
     run("dpkg-deb", "--raw-extract", package, tree)
     control = tree / "DEBIAN" / "control"
-    control.write_text(control.read_text().replace("\nVersion: ", "\nVersion: 9"))
-    config = tree / "etc" / "ioto-server" / "web.json5"
-    config.write_text("// of the new version\n" + config.read_text())
-    built = folder / "newer.deb"
+    control.write_text(control.read_text().replace("\nVersion: ", f"\nVersion: {9 + is_broken}"))
+    if changes_config:
+        config = tree / "etc" / "ioto-server" / "web.json5"
+        config.write_text("// of the new version\n" + config.read_text())
+    if is_broken:
+        start = tree / "usr" / "lib" / "ioto-server" / "ioto_server" / "cli" / "start.py"
+        start.write_text('raise SystemExit("broken")\n')
+    built = folder / f"newer{is_broken}.deb"
     run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", tree, built)
     return built
 
@@ -111,6 +120,78 @@ def test_it_is_installed_upgraded_removed_and_purged(package: Path, debian: Path
     inside(debian, "dpkg", "--purge", "ioto-server")
     left = files(debian) - before
     assert left == {"etc/ioto-server", "etc/ioto-server/actions", "etc/ioto-server/actions/mine.py"}
+
+
+def test_under_systemd_it_starts_reloads_is_upgraded_under_a_connection_and_goes(
+    package: Path, debian: Path, tmp_path: Path
+) -> None:
+    """What an operator does with it, in a Debian that is up, with its real systemd, dpkg and journal."""
+    shutil.copy(package, debian / "root" / "one.deb")
+    shutil.copy(newer(package, tmp_path, changes_config=False), debian / "root" / "two.deb")
+    shutil.copy(newer(package, tmp_path, changes_config=False, is_broken=True), debian / "root" / "bad.deb")
+    with Machine(debian) as machine:
+
+        def shown(name: str) -> str:
+            return machine.run("systemctl", "show", "--value", "-p", name, "ioto-server").strip()
+
+        def connect() -> RawClient:
+            return RawClient(f"unix:{machine.path('/run/ioto-server/web.sock')}")
+
+        machine.run("dpkg", "--install", "/root/one.deb")
+        assert (shown("ActiveState"), shown("UnitFileState")) == ("active", "enabled")
+        assert re.search(r"^actions +4$", machine.run("ioto-server", "status"), re.MULTILINE), "all that ship"
+        # For a client out here, who has no way to its network.
+        config = machine.path("/etc/ioto-server/web.json5")
+        default = "// listen: ['http://localhost:4100'],"
+        ours = "listen: ['http://localhost:4100', 'unix:/run/ioto-server/web.sock'],"
+        shipped = config.read_text()
+        changed = shipped.replace(default, ours)
+        assert changed != shipped
+        config.write_text(changed)
+        machine.run("systemctl", "reload", "ioto-server")
+        first = shown("MainPID")
+        with connect() as client:
+            client.upgrade("/ws/echo")
+            config.write_text(changed.replace(ours, "listen: ]"))
+            machine.fails("systemctl", "reload", "ioto-server")
+            errors = machine.run("journalctl", "-u", "ioto-server", "-p", "err", "-o", "cat")
+            assert "web.json5" in errors, "why it was refused stands among the errors of the journal"
+            config.write_text(changed)
+            machine.run("systemctl", "reload", "ioto-server")
+            said = machine.run("dpkg", "--install", "/root/bad.deb")
+            assert "the version before goes on" in said
+            assert shown("MainPID") == first
+            client.send_frame(TEXT, b"still there")
+            assert client.read_message() == (TEXT, b"still there")
+            machine.run("dpkg", "--force-downgrade", "--install", "/root/two.deb")
+            assert client.read_close()[0] == 1012
+        assert shown("MainPID") != first
+        assert (shown("ActiveState"), shown("NRestarts"), shown("Result")) == ("active", "0", "success")
+        machine.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "ioto-server")
+        machine.wait_until(lambda: (shown("ActiveState"), shown("NRestarts")) == ("active", "1"))
+        with connect() as client:
+            client.upgrade("/ws/echo")
+            machine.run("systemctl", "restart", "ioto-server")
+            assert client.read_close()[0] == 1001
+        with connect() as client:
+            client.upgrade("/ws/echo")
+            machine.run("dpkg", "--purge", "ioto-server")
+            assert client.read_close()[0] == 1001
+        assert machine.run("systemctl", "is-system-running").strip() == "running", "nothing has failed"
+        assert shown("LoadState") == "not-found"
+        left = machine.run(
+            "find",
+            "/var/lib",
+            "/usr",
+            "/etc/systemd",
+            "/run",
+            "-name",
+            "*ioto*",
+            "-not",
+            "-path",
+            "*/journal/*",
+        )
+        assert left == ""
 
 
 def serves(root: Path) -> None:
