@@ -173,6 +173,12 @@ TABLE = [
         "daemon/test_timeouts.py test_silence_after_a_ping_closes_with_1011",
     ),
     Shown(
+        "timeouts.start",
+        "io_start has not ended",
+        "plugins/test_loading.py test_an_io_start_that_does_not_end_is_given_up",
+        "daemon/test_hanging_starts.py test_a_start_that_takes_too_long_fails",
+    ),
+    Shown(
         "timeouts.drain",
         "",
         "server/test_http_order.py test_a_stop_waits_for_what_an_action_does_after_the_close",

@@ -61,6 +61,8 @@ def command(config: Path | None, control: Path | None, sort: str, limit: int, as
         click.echo(json.dumps(answer))
         return
     _show(answer["connections"], answer["total"])
+    for worker in answer.get("silent_workers", ()):
+        click.echo(f"worker {worker} does not answer: its connections are not listed", err=True)
 
 
 def _show(connections: list[dict[str, Any]], total: int) -> None:

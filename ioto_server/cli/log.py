@@ -22,4 +22,6 @@ def command(config: Path | None, control: Path | None, level: str) -> None:
         answer = ask(control_path(config, control), "log", level=level)
     except AskError as error:
         raise Failed(str(error)) from None
+    for worker in answer.get("silent_workers", ()):
+        click.echo(f"worker {worker} does not answer: it does so when it answers again", err=True)
     click.echo(f"log level {answer['now']}, was {answer['before']}")

@@ -20,7 +20,7 @@ from .tables import Columns, duration, show_table
 _COLUMNS: Columns = (
     ("WORKER", lambda one: str(one["worker"])),
     ("PID", lambda one: str(one.get("pid", ""))),
-    ("STATE", lambda one: one["state"]),
+    ("STATE", lambda one: _state(one)),
     ("UPTIME", lambda one: duration(one["uptime_seconds"]) if "uptime_seconds" in one else ""),
     ("RESTARTS", lambda one: str(one["restarts"])),
     ("CONNECTIONS", lambda one: str(one.get("connections", ""))),
@@ -61,6 +61,13 @@ def command(config: Path | None, control: Path | None, as_json: bool, watch: flo
         raise Failed(str(error)) from None
     except KeyboardInterrupt:
         return
+
+
+def _state(one: dict[str, Any]) -> str:
+    """What a worker does, and for how long it has been stuck."""
+    if "silent_since" in one:
+        return f"{one['state']} for {duration(one['figures_age_seconds'])}"
+    return str(one["state"])
 
 
 def _show(answer: dict[str, Any], as_json: bool) -> None:

@@ -102,6 +102,11 @@ class Timeouts(Section):
         "No byte received for this long after our ping: Close 1011.\n"
         "Matters only where webSockets.ping is set.",
     )
+    start: kinds.Duration = directive(
+        "30 secs",
+        "io_start of the plugins, together, must have ended after this, at a start and at a reload.\n"
+        "Otherwise the start fails, or the reload is refused.",
+    )
     drain: kinds.Duration = directive(
         "30 secs",
         "On stop, open connections have this long to finish.\nsystemd's TimeoutStopSec must be longer.",

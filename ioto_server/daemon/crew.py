@@ -10,6 +10,7 @@ from heapq import nsmallest
 from importlib import import_module
 from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -21,13 +22,15 @@ from ioto_server.server.tls_watch import TlsWatch
 from ioto_server.websocket import BUILD
 
 from . import logs
+from .asking import PATIENCE, ask, order
 from .control import Answer, Command, CommandError
-from .hand import Hand
+from .engine import TO_IMPORT
+from .hand import LAST_WORDS, Hand
 from .line import Message, Refused
 from .operations import change_level, unknown, wanted
 from .roster import LISTED_ORDERS
 from .sockets import Held, Sockets
-from .staff import Orders, Staff
+from .staff import PULSE, Orders, Staff
 from .status import Uptime, line
 from .worker import pack
 
@@ -38,10 +41,14 @@ _log = structlog.get_logger("ioto_server.workers")
 
 T = TypeVar("T")
 
-# How long a worker may take to answer an operator; one that is stuck is left out.
-_PATIENCE: Final = 5.0
 # Beyond what a stop may take by its own timeouts, in seconds.
 _MARGIN: Final = 5.0
+# What the status waits for figures that are of this moment, in seconds: who is busy counts with its last.
+_FOR_FIGURES: Final = 0.025
+# A reload is refused when a worker that prepares it has not answered for this long, in seconds.
+_LONG_SILENCE: Final = 10.0
+
+_LETS_GO: Final = "it lets go of what was made when it answers again"
 
 
 class Crew:
@@ -70,7 +77,7 @@ class Crew:
             import_module("ioto_server.broker")
         self._tls_watch: TlsWatch | None = None
         self._left = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     @property
     def config(self) -> Config:
@@ -87,6 +94,25 @@ class Crew:
     async def start(self) -> None:
         """Start the workers. Raises StartError."""
         await self._staff.start()
+
+    @property
+    def longest_start(self) -> float:
+        """Seconds that a start may take: the first worker starts alone, then all others."""
+        return 2 * (self.config.timeouts.start + TO_IMPORT)
+
+    @property
+    def longest_stop(self) -> float:
+        """Seconds that a stop may take."""
+        timeouts = self.config.timeouts
+        return timeouts.drain + 2 * timeouts.close + _MARGIN + LAST_WORDS
+
+    @property
+    def waits_for(self) -> str:
+        """What a start waits for at this moment."""
+        return ", ".join(
+            f"worker {hand.place}: {hand.waits_for or 'its plugins to be imported'}"
+            for hand in self._staff.starting
+        )
 
     async def accept(self) -> None:
         """Have the workers accept clients. Raises StartError."""
@@ -105,8 +131,9 @@ class Crew:
             return
         self._left = True
         await self._staff.retire()
-        await self._staff.all("leave")
+        hands = self._staff.serving
         self._close(self.config.listen)
+        await order(hands, "leave", after="it is ended when the time to drain is over")
 
     def _close(self, endpoints: Iterable[Endpoint]) -> None:
         gone = list(endpoints)
@@ -120,17 +147,11 @@ class Crew:
         """Have every worker stop; end those that do not."""
         if self._tls_watch is not None:
             self._tls_watch.stop()
-        await self.leave()
-        timeouts = self.config.timeouts
-        hands = self._staff.hands
-        try:
-            async with asyncio.timeout(timeouts.drain + 2 * timeouts.close + _MARGIN):
-                # The answer of each is its end.
-                await self._staff.all("stop", hands, code=code, reason=reason)
-                await asyncio.gather(*(hand.gone() for hand in hands))
-        except TimeoutError:
-            _log.error("workers do not end", workers=[hand.place for hand in self._staff.hands])
-            await self._staff.end()
+        if not self._left:
+            self._left = True
+            self._close(self.config.listen)
+        drain = self.config.timeouts.drain
+        await self._staff.dismiss(code, reason, drain, self.longest_stop - LAST_WORDS)
 
     # ---- what it says of itself -----------------------------------------------------------------------
 
@@ -145,20 +166,22 @@ class Crew:
         patience = inf if self._watchdog is None else self._watchdog
         return bool(serving) and all(hand.silent_for < patience for hand in serving)
 
-    async def _ask(self, command: str, **arguments: Any) -> dict[Hand, Message]:
-        """What each worker answers; those that are stuck or have died are left out."""
-        hands = self._staff.serving
-        answers = await asyncio.gather(*(_in_time(hand, command, arguments) for hand in hands))
-        return {hand: answer for hand, answer in zip(hands, answers, strict=True) if answer is not None}
-
     async def report(self) -> dict[str, Any]:
-        """The state at this moment, ready for JSON; what workers have is added up."""
-        answers = await self._ask("report")
+        """The state, ready for JSON; what workers have is added up.
+
+        Of this moment, but for workers that are too busy to say so at once: these count with what they have
+        last told, which is as a rule at most a second old, and given with its age.
+        """
+        serving = self._staff.serving
+        asked = [pulse for hand in serving if (pulse := hand.pulse()) is not None]
+        if asked:
+            await asyncio.wait(asked, timeout=_FOR_FIGURES)
+        told = [hand.figures for hand in serving]
         open_at = () if self._left else self.config.listen
         listeners = [held for endpoint in open_at for held in self._sockets.at(endpoint)]
 
         def total(name: str) -> int:
-            return sum(answer[name] for answer in answers.values())
+            return sum(figures[name] for figures in told)
 
         by_place = {hand.place: hand for hand in self._staff.hands}
         return {
@@ -168,32 +191,38 @@ class Crew:
             "listening": list(dict.fromkeys(listener.url for listener in listeners)),
             "connections": total("connections"),
             "websockets": total("websockets"),
-            "actions": max((answer["actions"] for answer in answers.values()), default=0),
+            "actions": max((figures["actions"] for figures in told), default=0),
             "held_bytes": total("held_bytes"),
             "log_level": logs.level(),
             "codec": BUILD,
-            **_brokers([answer["broker"] for answer in answers.values() if "broker" in answer]),
-            "workers": [self._describe(place, by_place.get(place), answers) for place in self._staff.places],
+            **_brokers([figures["broker"] for figures in told if "broker" in figures]),
+            "workers": [self._describe(place, by_place.get(place)) for place in self._staff.places],
         }
 
-    def _describe(self, place: int, hand: Hand | None, answers: Mapping[Hand, Message]) -> dict[str, Any]:
+    def _describe(self, place: int, hand: Hand | None) -> dict[str, Any]:
         found: dict[str, Any] = {"worker": place, "restarts": self._staff.restarts[place]}
         if hand is None:
             return {**found, "state": "down"}
-        if hand not in answers:
-            return {**found, "state": "stuck" if hand.serves else "starting", "pid": hand.pid}
-        told = answers[hand]
-        names = ("pid", "uptime_seconds", "connections", "websockets", "held_bytes")
-        found |= {"state": "serving", **{name: told[name] for name in names}}
+        found["pid"] = hand.pid
+        if not hand.serves:
+            return {**found, "state": "starting", "waits_for": hand.waits_for}
+        told = hand.figures
+        names = ("uptime_seconds", "connections", "websockets", "held_bytes")
+        found |= {"state": "stuck" if hand.stuck else "serving", **{name: told[name] for name in names}}
+        found["figures_age_seconds"] = round(hand.silent_for, 2)
+        if hand.stuck:
+            found["silent_since"] = hand.silent_since
         return {**found, "broker": told["broker"]["state"]} if "broker" in told else found
 
     def reopen_log(self) -> None:
         """Go on in a new log file where the old one was renamed."""
         logs.reopen()
-        self._later(self._staff.all("reopen"))
+        self._later(
+            order(self._staff.serving, "reopen", after="until it answers it writes into the old file")
+        )
 
-    def _later(self, order: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(order)
+    def _later(self, ordered: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(ordered)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -205,12 +234,14 @@ class Crew:
         return {"connections": self._connections, "close": self._close_one, "log": self._level}
 
     async def _connections(self, request: Mapping[str, Any]) -> Answer:
-        order, limit = wanted(request)
-        answers = (await self._ask("connections", sort=order, limit=limit)).values()
-        listed = [one for answer in answers for one in answer["connections"]]
+        by, limit = wanted(request)
+        serving = self._staff.serving
+        answers = await ask(serving, "connections", sort=by, limit=limit)
+        listed = [one for answer in answers.values() for one in answer["connections"]]
         return {
-            "total": sum(answer["total"] for answer in answers),
-            "connections": nsmallest(limit, listed, key=LISTED_ORDERS[order]),
+            "total": sum(answer["total"] for answer in answers.values()),
+            "connections": nsmallest(limit, listed, key=LISTED_ORDERS[by]),
+            "silent_workers": [hand.place for hand in serving if hand not in answers],
         }
 
     async def _close_one(self, request: Mapping[str, Any]) -> Answer:
@@ -220,7 +251,14 @@ class Crew:
         if hand is None:
             raise unknown(shown)
         try:
-            return await hand.ask("close", **{name: request[name] for name in request if name != "command"})
+            async with asyncio.timeout(PATIENCE):
+                return await hand.ask(
+                    "close", **{name: request[name] for name in request if name != "command"}
+                )
+        except TimeoutError:
+            raise CommandError(
+                f"Worker {hand.place}, which has {shown}, does not answer: it closes it when it answers again"
+            ) from None
         except Refused as error:
             raise CommandError(str(error)) from None
         except ConnectionError:
@@ -228,8 +266,10 @@ class Crew:
 
     async def _level(self, request: Mapping[str, Any]) -> Answer:
         answer = change_level(request)
-        await self._staff.all("level", level=answer["now"])
-        return answer
+        late = await order(
+            self._staff.serving, "level", after="it does so when it answers again", level=answer["now"]
+        )
+        return {**answer, "silent_workers": late}
 
     # ---- metrics --------------------------------------------------------------------------------------
 
@@ -241,7 +281,7 @@ class Crew:
     async def metrics(self) -> bytes:
         """The metrics of all in Prometheus' text format."""
         assert self._sums is not None
-        for hand, answer in (await self._ask("metrics")).items():
+        for hand, answer in (await ask(self._staff.serving, "metrics")).items():
             hand.families = answer["families"]
         serving = self._staff.serving
         # One that is stuck counts with what it had last told.
@@ -259,7 +299,7 @@ class Crew:
 
     async def prepare(self, config: Config, while_saving: bool = False) -> dict[str, Any]:
         """Make everything new here and in every worker, or nothing anywhere."""
-        await self._staff.turn.acquire()
+        await self._staff.claim()
         try:
             async with AsyncExitStack() as undo:
                 tls = make_context(config.tls) if config.tls is not None else None
@@ -269,11 +309,11 @@ class Crew:
                     self._sockets.open(endpoint)
                     undo.callback(self._close, [endpoint])
                 hands = self._staff.serving
-                undo.push_async_callback(self._staff.all, "abort", hands)
+                undo.push_async_callback(order, hands, "abort", after=_LETS_GO)
                 answers = await self._prepare_all(hands, config, fresh, while_saving)
                 undo.pop_all()
         except BaseException:
-            self._staff.turn.release()
+            self._staff.release()
             raise
         self._next = config, tls, hands
         return answers[0]
@@ -290,8 +330,9 @@ class Crew:
         async def prepare(hand: Hand) -> Message | None:
             shares = [(one, place) for place, one in self._shares(hand, config, fresh)]
             try:
-                return await hand.ask(
-                    "prepare",
+                return await _prepared(
+                    hand,
+                    config.timeouts.start + TO_IMPORT,
                     while_saving=while_saving,
                     data=data,
                     sockets=[one.socket for one, _ in shares],
@@ -307,7 +348,11 @@ class Crew:
 
         first, *others = hands
         # What is wrong with a plugin is wrong in each: one finds out, and the others are left alone.
-        found = [await prepare(first), *await asyncio.gather(*map(prepare, others))]
+        found = [await prepare(first)]
+        for outcome in await asyncio.gather(*map(prepare, others), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            found.append(outcome)
         answers = [answer for answer in found if answer is not None]
         if not answers:
             raise Refused("every worker has died meanwhile")
@@ -326,9 +371,9 @@ class Crew:
         (config, tls, hands), self._next = self._next, None
         orders = self._orders
         try:
-            async with self._staff.recalled():
+            async with self._staff.deputies.recalled():
                 gone = [endpoint for endpoint in orders.config.listen if endpoint not in config.listen]
-                await self._staff.all("commit", hands)
+                await order(hands, "commit", after="it goes on by the old until it answers again")
                 if orders.tls is not None and tls is not None:
                     orders.tls.follow(tls)
                 else:
@@ -336,7 +381,7 @@ class Crew:
                 orders.config = config
                 self._close(gone)
         finally:
-            self._staff.turn.release()
+            self._staff.release()
         self._watch_tls()
         logs.set_level(config.log.level)
         self._staff.hurry()
@@ -345,9 +390,9 @@ class Crew:
         """Let go of what was prepared."""
         if self._next is not None:
             (config, _, hands), self._next = self._next, None
-            await self._staff.all("abort", hands)
+            await order(hands, "abort", after=_LETS_GO)
             self._close([endpoint for endpoint in config.listen if endpoint not in self.config.listen])
-            self._staff.turn.release()
+            self._staff.release()
 
 
 def _brokers(reports: list[dict[str, Any]]) -> dict[str, Any]:
@@ -359,9 +404,17 @@ def _brokers(reports: list[dict[str, Any]]) -> dict[str, Any]:
     return {"broker": {**worst, **{name: sum(report[name] for report in reports) for name in sums}}}
 
 
-async def _in_time(hand: Hand, command: str, arguments: Mapping[str, Any]) -> Message | None:
+async def _prepared(hand: Hand, patience: float, **arguments: Any) -> Message:
+    """Have a worker make everything new, as long as it answers otherwise. Raises Refused, ConnectionError."""
+    end = monotonic() + patience
+    preparing = asyncio.get_running_loop().create_task(hand.ask("prepare", **arguments))
     try:
-        async with asyncio.timeout(_PATIENCE):
-            return await hand.ask(command, **arguments)
-    except (TimeoutError, ConnectionError, Refused):
-        return None
+        while not preparing.done():
+            await asyncio.wait((preparing,), timeout=PULSE)
+            late = monotonic() > end
+            if not preparing.done() and (late or hand.silent_for > _LONG_SILENCE):
+                why = f"is not done after {patience:g}" if late else f"has not answered for {_LONG_SILENCE:g}"
+                raise Refused(f"worker {hand.place} {why} seconds: it waits for {hand.waits_for}")
+        return preparing.result()
+    finally:
+        preparing.cancel()

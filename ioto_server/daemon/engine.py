@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ioto_server.config import Config
 
@@ -11,6 +11,9 @@ from .control import Command
 from .outcome import FAILED
 
 T = TypeVar("T")
+
+# Beside timeouts.start, which is for their io_start: what plugins may take to be imported, in seconds.
+TO_IMPORT: Final = 30.0
 
 
 class StartError(Exception):
@@ -38,6 +41,18 @@ class Engine(Protocol):
         """What operators may ask: connections, close, log."""
 
     # ---- life -----------------------------------------------------------------------------------------
+
+    @property
+    def longest_start(self) -> float:
+        """Seconds that a start may take; those of no limit are infinite."""
+
+    @property
+    def longest_stop(self) -> float:
+        """Seconds that a stop may take; those of no limit are infinite."""
+
+    @property
+    def waits_for(self) -> str:
+        """What a start waits for at this moment, in words."""
 
     async def start(self) -> None:
         """Load and start what is to be served, and accept nobody yet. Raises StartError."""

@@ -37,6 +37,8 @@ async def fork(
     forked: asyncio.Future[tuple[int, socket.socket]] = loop.create_future()
 
     def in_no_task() -> None:
+        if forked.cancelled():
+            return
         # In the child another loop will run tasks; asyncio must not believe that one is running already.
         try:
             forked.set_result(_fork(name, main, keep))

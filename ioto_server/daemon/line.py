@@ -145,7 +145,9 @@ class Refused(Exception):
 class Asker:
     """The end that asks: each request has a number, which its answer repeats."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, noted: Callable[[Message], None]) -> None:
+        """Call `noted` for what the other says unasked."""
+        self._noted = noted
         self._line = Line(connection, self._answered, self._lost)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._numbers = 0
@@ -178,6 +180,9 @@ class Asker:
     def _answered(self, message: Message, _data: bytes, sockets: list[socket.socket]) -> None:
         for one in sockets:
             one.close()
+        if "number" not in message:
+            self._noted(message)
+            return
         future = self._waiting.get(message.pop("number"))
         if future is not None and not future.done():
             future.set_result(message)

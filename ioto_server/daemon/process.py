@@ -14,7 +14,7 @@ from ioto_server.server import Listener, Server, TlsContext
 
 from . import descriptors, logs
 from .control import Command
-from .engine import StartError
+from .engine import TO_IMPORT, StartError
 from .operations import Operations
 from .outcome import MISUSED, unusable
 from .preflight import route_warnings
@@ -44,13 +44,19 @@ class Process:
         sockets: Opener,
         listeners: Callable[[], Iterable[Listener]],
         mark: str = "",
+        note: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        """Serve at `listeners()`, and at what `sockets` gives later; ids of connections begin with `mark`."""
+        """Serve at `listeners()`, and at what `sockets` gives later; ids of connections begin with `mark`.
+
+        `note` is told what a start, or a reload, waits for.
+        """
         self.server = server
         self._listeners = listeners
         self._status = Status(server)
         self._operations = Operations(server, mark)
-        self._renewal = Renewal(server, tls, sockets)
+        self.waits_for = ""
+        self._note = note
+        self._renewal = Renewal(server, tls, sockets, self._wait_for)
         self._metrics: Metrics | None = None
         self._carrier: BrokerCarrier | None = None
         self.prepare = self._renewal.prepare
@@ -77,17 +83,38 @@ class Process:
         """What operators may ask."""
         return self._operations.commands
 
+    @property
+    def longest_start(self) -> float:
+        """Seconds that a start may take."""
+        return self.config.timeouts.start + TO_IMPORT
+
+    @property
+    def longest_stop(self) -> float:
+        """Seconds that a stop may take."""
+        timeouts = self.config.timeouts
+        return timeouts.drain + 2 * timeouts.close
+
+    def _wait_for(self, what: str) -> None:
+        self.waits_for = what
+        self._note(what)
+
     async def start(self) -> None:
         """Start the plugins. Raises StartError."""
         server = self.server
         descriptors.Watch(asyncio.get_running_loop())
+        self._wait_for("topics.broker")
         await self._start_carrier()
         try:
-            await server.plugins.start(server.host)
-        except PluginError as error:
+            await server.plugins.start(
+                server.host, self.config.timeouts.start, lambda file: self._wait_for(f"io_start of {file}")
+            )
+        except BaseException as error:
             if self._carrier is not None:
                 await self._carrier.close(_FOR_BROKER)
-            raise StartError(unusable(error), error.trace, MISUSED) from error
+            if isinstance(error, PluginError):
+                raise StartError(unusable(error), error.trace, MISUSED) from error
+            raise
+        self._wait_for("")
 
     async def _start_carrier(self) -> None:
         """Have topics carried to other processes, where the configuration says by whom."""

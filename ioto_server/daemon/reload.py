@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from ioto_server.config import ConfigError, Loaded
+from ioto_server.config import Config, ConfigError, Loaded
 from ioto_server.config.diff import diff
 from ioto_server.plugins import BeingSaved, PluginError
 from ioto_server.server import ListenError, TlsError
@@ -31,9 +31,30 @@ class Reloader:
         self._engine = engine
         self._load = load
         self._turn = asyncio.Lock()
+        self._preparing: asyncio.Task[dict[str, Any]] | None = None
+        self._given_up = False
         self._booted = engine.config
         self.reloads = 0
         self.last = "never"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reload is under way."""
+        return self._turn.locked()
+
+    def refuse(self, why: str) -> CommandError:
+        """Log that there is no reload, and why; returns what to tell who ordered it."""
+        self.last = f"refused: {why}"
+        _log.error("reload refused", why=why)
+        return CommandError(f"{why}\nNothing was changed.")
+
+    async def give_up(self) -> None:
+        """Reload no more: what is only prepared is let go of, what is being put in place is awaited."""
+        self._given_up = True
+        cancelled = self._preparing is not None and self._preparing.cancel()
+        if self.busy and not cancelled:
+            async with self._turn:
+                pass
 
     async def reload(self, quietly: bool = False) -> dict[str, Any]:
         """Reload, log the outcome and return it; raises CommandError with every reason for a refusal.
@@ -48,10 +69,8 @@ class Reloader:
                 _log.info("not reloaded", why=str(error))
                 return {"changed": [], "restart": [], "warnings": []}
             except (ConfigError, PluginError, TlsError, ListenError, Refused, OSError) as error:
-                self.last = f"refused: {error}"
-                _log.error("reload refused", why=str(error))
-                trace = getattr(error, "trace", "")
-                raise CommandError(f"{trace}{error}\nNothing was changed.") from None
+                refusal = self.refuse(str(error))
+                raise CommandError(f"{getattr(error, 'trace', '')}{refusal}") from None
         if quietly and not answer["changed"] and not answer["restart"]:
             return answer
         self.reloads += 1
@@ -61,10 +80,11 @@ class Reloader:
 
     async def _reload(self, while_saving: bool) -> dict[str, Any]:
         engine = self._engine
+        self._check()
         # Reading takes its time: the json5 package parses some 40 KB a second.
         loaded = await engine.aside(self._load)
         old = engine.config
-        prepared = await engine.prepare(loaded.config, while_saving)
+        prepared = await self._prepare(loaded.config, while_saving)
         await engine.commit()
         return {
             "changed": [str(change) for change in diff(old, loaded.config).live] + prepared["plugins"],
@@ -75,3 +95,21 @@ class Reloader:
                 *prepared["warnings"],
             ],
         }
+
+    async def _prepare(self, config: Config, while_saving: bool) -> dict[str, Any]:
+        """As Engine.prepare, until `give_up`. Raises Refused then."""
+        self._check()
+        engine = self._engine
+        self._preparing = asyncio.get_running_loop().create_task(engine.prepare(config, while_saving))
+        try:
+            await asyncio.wait((self._preparing,))
+            if self._preparing.cancelled():
+                self._check()
+            return self._preparing.result()
+        finally:
+            self._preparing.cancel()
+            self._preparing = None
+
+    def _check(self) -> None:
+        if self._given_up:
+            raise Refused("The server was told to stop meanwhile, and does")

@@ -7,16 +7,18 @@ plugins and their io_start. Only then is anything exchanged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from ioto_server.config import Config, Endpoint
-from ioto_server.plugins import Plugins
+from ioto_server.plugins import PluginError, Plugins
 from ioto_server.server import FileReceiver, Listener, Server, TlsContext, make_context
 
 from . import logs
+from .engine import TO_IMPORT
 from .preflight import route_warnings
 
 
@@ -44,11 +46,17 @@ class _Next:
 class Renewal:
     """Prepares and exchanges what one server serves by."""
 
-    def __init__(self, server: Server, tls: TlsContext | None, sockets: Opener) -> None:
-        """`tls` is what the server's endpoints are open with, `sockets` gives those of new ones."""
+    def __init__(
+        self, server: Server, tls: TlsContext | None, sockets: Opener, wait_for: Callable[[str], None]
+    ) -> None:
+        """`tls` is what the server's endpoints are open with, `sockets` gives those of new ones.
+
+        `wait_for` is told what takes its time.
+        """
         self.tls = tls
         self._server = server
         self._sockets = sockets
+        self._wait_for = wait_for
         self._next: _Next | None = None
 
     async def prepare(self, config: Config, while_saving: bool = False) -> dict[str, Any]:
@@ -72,10 +80,27 @@ class Renewal:
             listeners += bound
             undo.callback(self._unbind, endpoint, bound)
         await asyncio.to_thread(FileReceiver(config).prepare)
-        plugins = await asyncio.to_thread(server.plugins.follow, config.actions, while_saving)
-        await plugins.start(server.host)
+        self._wait_for("changed plugins to be imported")
+        plugins = await self._follow(config, while_saving)
+        patience = config.timeouts.start
+        await plugins.start(server.host, patience, lambda file: self._wait_for(f"io_start of {file}"))
         undo.push_async_callback(self._let_go, plugins)
+        self._wait_for("")
         return _Next(config, plugins, tls, listeners, undo)
+
+    async def _follow(self, config: Config, while_saving: bool) -> Plugins:
+        """The plugins of a configuration, imported in a thread, which cannot be ended: it is left behind."""
+        patience = config.timeouts.start + TO_IMPORT
+        following = asyncio.to_thread(self._server.plugins.follow, config.actions, while_saving)
+        try:
+            return await asyncio.wait_for(following, patience if isfinite(patience) else None)
+        except TimeoutError:
+            raise PluginError(
+                config.actions[0],
+                None,
+                f"changed plugins were not imported after {patience:g} seconds: see what they wait for at "
+                "their top level; what takes its time belongs into io_start",
+            ) from None
 
     async def commit(self) -> None:
         """Put the new in place of the old; nothing here can fail for a reason of the configuration."""

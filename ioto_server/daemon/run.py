@@ -16,11 +16,12 @@ from ioto_server.server import FileReceiver, Listener, ListenError, TlsError, ma
 from . import descriptors, logs
 from .activation import ActivationError
 from .engine import Engine
-from .outcome import FAILED, MISUSED, complain, report_plugin
+from .outcome import FAILED, MISUSED, OK, complain, report_plugin
 from .process import Process, make_server
 from .reload import Loader
 from .runner import run_to_the_end
 from .service import Parts, Service
+from .signals import Interrupted, Signals
 from .sockets import Sockets
 from .systemd import Systemd
 
@@ -35,6 +36,7 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     0 after an orderly stop, 1 when an endpoint cannot be bound or a second signal cut the stop short, 2 when
     the configuration or a plugin cannot be used. Nothing is accepted before everything is ready.
     """
+    signals = Signals()
     # systemd's watchdog ends a stuck process with SIGABRT: its traceback names the action that was at fault.
     faulthandler.enable()
     systemd = Systemd.from_environment(os.environ, os.getpid())
@@ -52,8 +54,12 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
         _log.warning("descriptors", problem=short)
     try:
         # With workers, each of them loads the plugins: what their code holds must not be shared.
-        plugins = Plugins.load(config.actions) if config.processes == 1 else None
+        with signals.break_off():
+            plugins = Plugins.load(config.actions) if config.processes == 1 else None
         tls = make_context(config.tls) if config.tls is not None else None
+    except Interrupted as by:
+        _log.warning("stopped before it was ready", by=str(by), waited_for="its plugins to be imported")
+        return OK
     except PluginError as error:
         report_plugin(error)
         return MISUSED
@@ -92,5 +98,5 @@ def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
     # What exists by now lives as long as the process, and next to nothing of it is garbage: no collection
     # need look at it, neither now nor later.
     gc.freeze()
-    service = Service(Parts(engine, sockets, load, systemd, loaded.path, watch))
+    service = Service(Parts(engine, sockets, load, systemd, signals, loaded.path, watch))
     return run_to_the_end(service.run(), serves=plugins is not None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -18,7 +18,7 @@ from .control import Answer, Command, CommandError, Control
 from .engine import Engine, StartError
 from .outcome import FAILED, OK, report
 from .reload import Loader, Reloader
-from .signals import StopOrders, on_signal
+from .signals import Signals
 from .sockets import Sockets
 from .systemd import Systemd
 from .upgrade import Predecessor, Successor, UpgradeError
@@ -29,8 +29,25 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("ioto_server")
 
+T = TypeVar("T")
+
 # After an upgrade, who had connected to us before has this long to begin with a request, in seconds.
 _GRACE: Final = 2.0
+
+
+# A start that takes longer is named in the log, with what it waits for, in seconds.
+_LONG_START: Final = 5.0
+
+# What a successor gets beyond what a start may take here, in seconds: it may be another version.
+_FOR_SUCCESSOR: Final = 30.0
+
+
+class _StoppedEarly(Exception):
+    """Told to stop before anybody was served; `at_once` is by a second order."""
+
+    def __init__(self, *, at_once: bool) -> None:
+        super().__init__()
+        self.at_once = at_once
 
 
 class Parts(NamedTuple):
@@ -40,6 +57,7 @@ class Parts(NamedTuple):
     sockets: Sockets
     load: Loader
     systemd: Systemd
+    signals: Signals
     # The configuration's file, and whether it and the plugins are to be watched (`start --watch`).
     file: Path
     watched: bool = False
@@ -54,7 +72,7 @@ class Service:
         self._systemd = parts.systemd
         self._file = os.path.realpath(parts.file)
         self._reloader = Reloader(parts.engine, parts.load)
-        self._orders: StopOrders
+        self._signals = parts.signals
         self._tasks: set[asyncio.Task[None]] = set()
         self._control: Control | None = None
         self._scraping: ScrapeServer | None = None
@@ -66,20 +84,30 @@ class Service:
         engine, sockets = self._engine, self._parts.sockets
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_unhandled)
-        self._orders = StopOrders(loop)
+        self._signals.attend(loop)
         self._systemd.attend(loop, engine.line, engine.healthy)
-        on_signal(loop, signal.SIGUSR1, engine.reopen_log)
+        if sockets.channel is None:
+            # A successor is no service yet, and systemd listens to none but that.
+            self._systemd.starting(engine.longest_start)
         predecessor = Predecessor(sockets.channel)
+        started = False
         try:
-            await engine.start()
+            await self._unless_stopped(engine.start())
+            started = True
+            may_accept = await self._unless_stopped(predecessor.let_us_accept())
         except StartError as error:
             sockets.close()
             report(str(error), error.trace)
             return error.code
-        if not await predecessor.let_us_accept():
+        except _StoppedEarly as early:
+            if started:
+                await self._give_up_and_stop()
+            sockets.close()
+            return FAILED if early.at_once else OK
+        if not may_accept:
             return await self._stand_down()
         try:
-            await self._open(loop)
+            await self._open()
         except StartError as error:
             await self._close_own()
             sockets.close()
@@ -89,13 +117,35 @@ class Service:
             return await self._stand_down()
         sockets.own()
         self._systemd.ready(engine.line())
+        self._obey()
         watching = self._begin_to_watch()
         code = await self._until_stopped(watching)
         await self._close_own()
         return code
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Accept clients, then operators and their signals. Raises StartError."""
+    async def _unless_stopped(self, step: Coroutine[Any, Any, T]) -> T:
+        """Do a step of the start. Raises _StoppedEarly where we are told to stop: that is not waited with."""
+        first = self._signals.first
+        doing = asyncio.ensure_future(step)
+        await asyncio.wait((doing, first), timeout=_LONG_START, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done() and not first.done():
+            _log.warning("still starting", waits_for=self._waits_for)
+            await asyncio.wait((doing, first), return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        _log.warning("stopped before it was ready", by=first.result(), waited_for=self._waits_for)
+        doing.cancel()
+        ended, _ = await asyncio.wait((doing, self._signals.second), return_when=asyncio.FIRST_COMPLETED)
+        if doing.done() and not doing.cancelled():
+            doing.exception()
+        raise _StoppedEarly(at_once=doing not in ended)
+
+    @property
+    def _waits_for(self) -> str:
+        return self._engine.waits_for or "the predecessor"
+
+    async def _open(self) -> None:
+        """Accept clients, then operators. Raises StartError."""
         engine, sockets = self._engine, self._parts.sockets
         config = engine.config
         await engine.accept()
@@ -108,8 +158,6 @@ class Service:
         }
         self._control = Control(sockets.control(config.control), {**engine.commands, **orders})
         await self._control.open()
-        on_signal(loop, signal.SIGHUP, lambda: self._carry_out(self._reload()))
-        on_signal(loop, signal.SIGUSR2, lambda: self._carry_out(self._upgrade()))
         found = await engine.report()
         for url in found["listening"]:
             _log.info("listening", url=url)
@@ -119,6 +167,16 @@ class Service:
             documents=str(config.documents),
             codec=BUILD,
             pid=os.getpid(),
+        )
+
+    def _obey(self) -> None:
+        """Carry out what signals order."""
+        self._signals.obey(
+            {
+                signal.SIGHUP: lambda: self._carry_out(self._reload()),
+                signal.SIGUSR1: self._engine.reopen_log,
+                signal.SIGUSR2: lambda: self._carry_out(self._upgrade()),
+            }
         )
 
     def _carry_out(self, order: Awaitable[Answer]) -> None:
@@ -166,16 +224,15 @@ class Service:
         return asyncio.get_running_loop().create_task(watch.run())
 
     async def _until_stopped(self, watching: asyncio.Task[None] | None) -> int:
-        engine, orders = self._engine, self._orders
+        engine, orders = self._engine, self._signals
         stopped_by = await orders.first
         if watching is not None:
             watching.cancel()
             await asyncio.wait((watching,))
         _log.info("stopping", by=stopped_by, connections=engine.connections)
-        timeouts = engine.config.timeouts
         if self._successor is None:
-            self._systemd.stopping(timeouts.drain + 2 * timeouts.close)
-            stopping = asyncio.ensure_future(engine.stop(1001, "Server stopping"))
+            self._systemd.stopping(engine.longest_stop)
+            stopping = asyncio.ensure_future(self._give_up_and_stop())
         else:
             stopping = asyncio.ensure_future(self._hand_over())
         await asyncio.wait((stopping, orders.second), return_when=asyncio.FIRST_COMPLETED)
@@ -186,6 +243,10 @@ class Service:
         await self._let_go_of_orders()
         _log.info("stopped")
         return OK
+
+    async def _give_up_and_stop(self) -> None:
+        await self._reloader.give_up()
+        await self._engine.stop(1001, "Server stopping")
 
     async def _let_go_of_orders(self) -> None:
         for task in self._tasks:
@@ -213,10 +274,18 @@ class Service:
         }
 
     def _stop(self, _request: object) -> Answer:
-        self._orders.stop("control socket")
+        self._signals.stop("control socket")
         return {"pid": os.getpid(), "connections": self._engine.connections}
 
     async def _reload(self, _request: object = None) -> Answer:
+        if self._upgrading.locked() or self._successor is not None:
+            raise self._reloader.refuse(
+                "An upgrade is under way, and the successor reads everything anew: reload it when it serves"
+            )
+        if self._signals.first.done():
+            raise self._reloader.refuse(
+                "The server is stopping: what has changed is taken up by its next start"
+            )
         self._systemd.reloading()
         try:
             return await self._reloader.reload()
@@ -225,25 +294,55 @@ class Service:
             self._systemd.ready(self._engine.line())
 
     async def _upgrade(self, _request: object = None) -> Answer:
-        if self._upgrading.locked() or self._successor is not None or self._orders.first.done():
-            raise CommandError("An upgrade or a stop is under way already: wait for its end")
+        if self._upgrading.locked() or self._successor is not None:
+            raise _no_upgrade("An upgrade is under way already: wait for its end")
+        if self._signals.first.done():
+            raise _no_upgrade("The server is stopping: start it again instead")
+        if self._reloader.busy:
+            raise _no_upgrade("A reload is under way: wait for its end, then upgrade")
         async with self._upgrading:
             _log.info("upgrading")
             try:
-                successor = await Successor.start(self._parts.sockets, self._systemd.environment)
-                if self._orders.first.done():
-                    await successor.abandon()
-                    raise UpgradeError("The server was told to stop meanwhile, and does: no upgrade")
+                successor = await self._start_successor()
                 self._systemd.succeeded_by(successor.pid)
-                await successor.lead()
+                try:
+                    await successor.lead()
+                except UpgradeError:
+                    # Told before, as systemd has to know it when it says that it is ready.
+                    self._systemd.succeeded_by(os.getpid())
+                    await successor.abandon()
+                    raise
             except UpgradeError as error:
                 _log.error("upgrade failed", why=str(error))
                 raise CommandError(str(error)) from None
             self._successor = successor
             self._parts.sockets.leave()
             self._systemd.retire()
-            self._orders.stop("upgrade")
+            self._signals.succeed()
         return {"pid": successor.pid, "connections": self._engine.connections}
+
+    async def _start_successor(self) -> Successor:
+        """Start one, unless we are told to stop meanwhile. Raises UpgradeError."""
+        patience = self._engine.longest_start + _FOR_SUCCESSOR
+        first = self._signals.first
+        starting = asyncio.ensure_future(
+            Successor.start(self._parts.sockets, self._systemd.environment, patience)
+        )
+        try:
+            await asyncio.wait((starting, first), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            starting.cancel()
+        if not first.done():
+            return starting.result()
+        await asyncio.wait((starting,))
+        if not starting.cancelled() and starting.exception() is None:
+            await starting.result().abandon()
+        raise UpgradeError("The server was told to stop meanwhile, and does: no upgrade")
+
+
+def _no_upgrade(why: str) -> CommandError:
+    _log.error("upgrade refused", why=why)
+    return CommandError(why)
 
 
 async def _quietly(order: Awaitable[Answer]) -> None:

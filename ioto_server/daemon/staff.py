@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -18,9 +17,11 @@ from ioto_server.config import Config
 from ioto_server.server import Listener, TlsContext
 
 from . import logs
-from .engine import StartError
+from .asking import PATIENCE
+from .deputies import Deputies
+from .engine import TO_IMPORT, StartError
 from .fork import fork
-from .hand import Hand
+from .hand import LAST_WORDS, Hand
 from .line import Refused
 from .sockets import Sockets
 from .worker import Post, work
@@ -35,9 +36,10 @@ _LASTING: Final = 1.0
 
 # How often workers are asked how they are; after how long without an answer others accept for one of them.
 PULSE: Final = 1.0
-_PATIENCE: Final = 3.0
-# From the signal that makes a stuck worker say where it is stuck to the one that ends it, in seconds.
-_LAST_WORDS: Final = 2.0
+_SILENCE: Final = 3.0
+
+# What a start of a worker takes before the log says what it waits for, in seconds.
+_LONG: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -58,13 +60,14 @@ class Staff:
         self._buried = buried
         self._hands: dict[int, Hand] = {}
         self._serials = 0
-        self._deputies: dict[int, Hand] = {}
-        self._covering = asyncio.Lock()
         self._keepers: list[asyncio.Task[None]] = []
-        # Workers are started one at a time, and never amid a reload.
-        self.turn = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+        # Workers are started one at a time, and never amid a reload; reloads that want the turn.
+        self._turn = asyncio.Lock()
+        self._claims = 0
         self._hurry = asyncio.Event()
         self.places = range(1, count + 1)
+        self.deputies = Deputies(self.places, self._share, lambda: orders.config.listen)
         self.restarts = dict.fromkeys(self.places, 0)
         # Seconds without an answer after which a worker is ended; that of systemd's watchdog.
         self.patience = inf
@@ -78,6 +81,11 @@ class Staff:
     def serving(self) -> list[Hand]:
         """The workers that accept clients."""
         return [hand for hand in self.hands if hand.serves]
+
+    @property
+    def starting(self) -> list[Hand]:
+        """The workers that do not accept clients yet."""
+        return [hand for hand in self.hands if not hand.serves]
 
     # ---- life -----------------------------------------------------------------------------------------
 
@@ -104,11 +112,12 @@ class Staff:
             await self.end()
             raise
         loop = asyncio.get_running_loop()
+        self._watching = loop.create_task(self._watch())
         self._keepers = [loop.create_task(self._keep(place)) for place in self.places]
-        self._keepers.append(loop.create_task(self._watch()))
+        self._keepers.append(loop.create_task(self._keep_covered()))
 
     async def retire(self) -> None:
-        """Replace nobody any more."""
+        """Replace nobody any more, and have nobody accept for others."""
         for keeper in self._keepers:
             keeper.cancel()
         if self._keepers:
@@ -121,6 +130,45 @@ class Staff:
         for hand in self.hands:
             hand.kill(signal.SIGKILL)
         await asyncio.gather(*(hand.gone() for hand in self._hands.values()))
+        self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    async def dismiss(self, code: int, reason: str, drain: float, patience: float) -> None:
+        """Have all stop, which ends them; end those that have not after `patience` seconds.
+
+        One that does not even answer is ended when the time to `drain` is over.
+        """
+        await self.retire()
+        loop = asyncio.get_running_loop()
+        begun = monotonic()
+        told = [loop.create_task(_stop(hand, code, reason)) for hand in self.hands]
+        left = self.hands
+        ends = {hand: loop.create_task(hand.gone()) for hand in left}
+        named: set[Hand] = set()
+        while left:
+            await asyncio.wait([ends[hand] for hand in left], timeout=PULSE)
+            took = monotonic() - begun
+            left = [hand for hand in left if hand.lives]
+            silent = {hand for hand in left if hand.silent_for > PATIENCE}
+            for hand in silent - named:
+                _log.warning(
+                    "worker does not stop",
+                    worker=hand.place,
+                    pid=hand.pid,
+                    silent_seconds=round(hand.silent_for, 1),
+                    next=f"it is ended {drain + PATIENCE:g} seconds after the order to stop",
+                )
+            named |= silent
+            late = set(left) if took > patience else silent if took > drain + PATIENCE else set()
+            for hand in late:
+                _log.error("worker ended", worker=hand.place, pid=hand.pid, why="it did not stop")
+            await asyncio.gather(*(hand.end() for hand in late))
+        await asyncio.gather(*told)
+        self._stop_watching()
 
     async def _recruit(self, place: int, *, warn: bool = False) -> Hand:
         """Fork a worker and have it load everything. Raises StartError."""
@@ -134,7 +182,7 @@ class Staff:
         except OSError as error:
             raise StartError(f"a worker cannot be started: {error}") from None
         hand = self._hands[place] = Hand(place, serial, pid, connection)
-        await hand.start(warn=warn)
+        await hand.start(warn=warn, patience=orders.config.timeouts.start + TO_IMPORT)
         return hand
 
     def _share(self, place: int) -> list[Listener]:
@@ -155,20 +203,42 @@ class Staff:
             lived = monotonic() - hand.born
             self._buried(hand)
             _log.error("worker died", worker=place, pid=hand.pid, how=how, seconds=round(lived, 1))
-            await self._cover()
+            await self.deputies.cover(self.serving)
             lasted = lived >= max(_LASTING, 2 * delay)
-            delay = _FIRST_DELAY if lasted else min(max(2 * delay, _FIRST_DELAY), _LONGEST_DELAY)
+            delay = await self._replace(place, _FIRST_DELAY if lasted else _longer(delay))
+
+    async def _replace(self, place: int, delay: float) -> float:
+        """Start a worker after `delay` seconds, and again until one starts; returns the last delay."""
+        while True:
             await self._wait(delay)
-            async with self.turn:
-                self.restarts[place] += 1
-                try:
-                    successor = await self._recruit(place)
-                    await successor.accept()
-                except StartError as error:
-                    _log.error("worker not started", worker=place, why=f"{error.trace}{error}")
-                    continue
-            _log.info("worker started", worker=place, pid=successor.pid)
-            await self._cover()
+            async with self._turn:
+                if not self._claims and await self._try_to_replace(place):
+                    break
+                put_off = self._claims
+            delay = _FIRST_DELAY if put_off else _longer(delay)
+        await self.deputies.cover(self.serving)
+        return delay
+
+    async def _try_to_replace(self, place: int) -> bool:
+        self.restarts[place] += 1
+        slow = asyncio.get_running_loop().call_later(_LONG, self._name_slow, place)
+        try:
+            successor = await self._recruit(place)
+            await successor.accept()
+        except StartError as error:
+            if self._claims:
+                _log.info("worker put off", worker=place, why="a reload comes first")
+            else:
+                _log.error("worker not started", worker=place, why=f"{error.trace}{error}")
+            return False
+        finally:
+            slow.cancel()
+        _log.info("worker started", worker=place, pid=successor.pid)
+        return True
+
+    def _name_slow(self, place: int) -> None:
+        hand = self._hands[place]
+        _log.warning("worker still starts", worker=place, pid=hand.pid, waits_for=hand.waits_for)
 
     async def _wait(self, delay: float) -> None:
         """Wait before a restart, or until something was changed that may have been the reason."""
@@ -183,77 +253,57 @@ class Staff:
         """Try again now to replace those that are down: a reload was done."""
         self._hurry.set()
 
+    # ---- reload ---------------------------------------------------------------------------------------
+
+    async def claim(self) -> None:
+        """Start no workers until `release`: what they are to serve by changes.
+
+        One that is only starting is given up, and started when that is over: it may be waiting for the very
+        thing that the reload is to mend.
+        """
+        self._claims += 1
+        try:
+            for hand in self.starting:
+                hand.kill(signal.SIGKILL)
+            await self._turn.acquire()
+        finally:
+            self._claims -= 1
+
+    def release(self) -> None:
+        """Start workers again."""
+        self._turn.release()
+
+    # ---- health ---------------------------------------------------------------------------------------
+
     async def _watch(self) -> None:
-        """Feel the workers' pulses; have others accept for one that does not answer, and end it in time."""
+        """Feel the workers' pulses, and end one that does not answer in time."""
         while True:
             for hand in self.serving:
                 hand.pulse()
             await asyncio.sleep(PULSE)
             for hand in self.serving:
-                stuck = hand.silent_for > _PATIENCE
-                if stuck != hand.stuck:
-                    hand.stuck = stuck
-                    report = _log.warning if stuck else _log.info
-                    event = "worker does not answer" if stuck else "worker answers again"
-                    report(event, worker=hand.place, pid=hand.pid)
-                if hand.silent_for > self.patience + _LAST_WORDS:
+                hand.judge(stuck=hand.silent_for > _SILENCE)
+                if hand.silent_for > self.patience + LAST_WORDS:
                     hand.kill(signal.SIGKILL)
                 elif hand.silent_for > self.patience:
                     # Its traceback names the action that is at fault (faulthandler).
                     hand.kill(signal.SIGABRT)
-            await self._cover()
 
-    # ---- deputies -------------------------------------------------------------------------------------
-
-    async def _cover(self) -> None:
-        """Have each place without a worker that answers be served by another, as long as that lasts.
-
-        Who connects to its own sockets would wait for the next worker: the kernel does not choose again.
-        """
-        async with self._covering:
-            able = [hand for hand in self.serving if not hand.stuck]
-            manned = {hand.place for hand in able}
-            for place, deputy in list(self._deputies.items()):
-                if place in manned or deputy not in able:
-                    del self._deputies[place]
-                    await _try(deputy, "relieve", place=place)
-            for place in self.places:
-                if place not in manned and place not in self._deputies and able:
-                    await self._deputise(min(able, key=lambda hand: hand.connections), place)
-
-    async def _deputise(self, deputy: Hand, place: int) -> None:
-        self._deputies[place] = deputy
-        endpoints = self._orders.config.listen
-        own = self._share(deputy.place)
-        listeners = [one for one in self._share(place) if one not in own]
-        await _try(
-            deputy,
-            "deputise",
-            place=place,
-            sockets=[one.socket for one in listeners],
-            endpoints=[endpoints.index(one.endpoint) for one in listeners],
-        )
-
-    @asynccontextmanager
-    async def recalled(self) -> AsyncIterator[None]:
-        """End all deputising for as long as endpoints are changed."""
-        async with self._covering:
-            for place, deputy in self._deputies.items():
-                await _try(deputy, "relieve", place=place)
-            self._deputies = {}
-            yield
-
-    async def all(self, command: str, hands: Iterable[Hand] | None = None, **arguments: object) -> None:
-        """Have every worker that serves carry out a command; what has gone meanwhile need not."""
-        chosen = self.serving if hands is None else hands
-        await asyncio.gather(*(_try(hand, command, **arguments) for hand in chosen))
+    async def _keep_covered(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE)
+            await self.deputies.cover(self.serving)
 
 
-async def _try(hand: Hand, command: str, **arguments: object) -> None:
+def _longer(delay: float) -> float:
+    return min(max(2 * delay, _FIRST_DELAY), _LONGEST_DELAY)
+
+
+async def _stop(hand: Hand, code: int, reason: str) -> None:
     try:
-        await hand.ask(command, **arguments)
+        await hand.ask("stop", code=code, reason=reason)
     except ConnectionError:
-        # It has died, which is seen to elsewhere.
+        # Its answer is its end.
         return
     except Refused as error:
-        _log.error("worker refused", worker=hand.place, command=command, why=str(error))
+        _log.error("worker refused", worker=hand.place, command="stop", why=str(error))

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, MutableMapping
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 import structlog
@@ -16,6 +16,9 @@ _log = structlog.get_logger("ioto_server.systemd")
 
 # How often `systemctl status` learns of another number of connections, in seconds.
 _STATUS_EVERY: Final = 2.0
+
+# How often more time is asked for by who may take for ever, each time for twice as long, in seconds.
+_EXTEND_EVERY: Final = 30.0
 
 # How long a change of state may wait for room in systemd's queue, in seconds.
 _PATIENCE: Final = 5.0
@@ -29,6 +32,7 @@ class Systemd:
         self._address = address
         self.watchdog = watchdog
         self._status = ""
+        self._stops = False
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Systemd:
@@ -62,13 +66,29 @@ class Systemd:
         """A reload has begun; `ready` ends it. systemd wants to know when, by its own clock."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
+    def starting(self, seconds: float) -> None:
+        """The start may take `seconds`, whatever the unit's TimeoutStartSec says; within a running loop."""
+        self._tell(self._extended(seconds))
+
     def stopping(self, seconds: float) -> None:
-        """The stop has begun and may take `seconds`, whatever the unit's TimeoutStopSec says."""
-        extend = f"\nEXTEND_TIMEOUT_USEC={round(seconds * 1e6)}" if isfinite(seconds) else ""
-        self._tell(f"STOPPING=1\nSTATUS=Stopping{extend}")
+        """The stop has begun and may take `seconds`, whatever TimeoutStopSec says; within a running loop."""
+        self._stops = True
+        self._tell(f"STOPPING=1\nSTATUS=Stopping\n{self._extended(seconds)}")
+
+    def _extended(self, seconds: float) -> str:
+        """How to ask for `seconds`; who may take for ever asks again and again."""
+        if isfinite(seconds):
+            return f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}"
+        asyncio.get_running_loop().call_later(_EXTEND_EVERY, self._extend_on, self._stops)
+        return f"EXTEND_TIMEOUT_USEC={round(2 * _EXTEND_EVERY * 1e6)}"
+
+    def _extend_on(self, stops: bool) -> None:
+        # A start ends with its first status, a stop with the process.
+        if self._stops if stops else not self._status:
+            self._tell(self._extended(inf), wait=False)
 
     def succeeded_by(self, pid: int) -> None:
-        """Another process is the service from now on."""
+        """Another process is the service from now on; or this one again, where that has failed."""
         self._tell(f"MAINPID={pid}")
 
     def retire(self) -> None:

@@ -21,8 +21,6 @@ from typing import Final
 
 from .sockets import Sockets
 
-# A successor that has not got ready after so many seconds never will.
-_PATIENCE: Final = 120.0
 _LONGEST_WORD: Final = 64
 
 
@@ -98,8 +96,8 @@ class Successor:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, sockets: Sockets, environment: Mapping[str, str]) -> Successor:
-        """Start one with our sockets and wait until it accepts. Raises UpgradeError."""
+    async def start(cls, sockets: Sockets, environment: Mapping[str, str], patience: float) -> Successor:
+        """Start one with our sockets and wait until it accepts, `patience` seconds. Raises UpgradeError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -115,7 +113,7 @@ class Successor:
                 raise UpgradeError(f"The successor cannot be started: {error}; nothing was changed") from None
         successor = cls(process, Channel(ours))
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 await successor._expect("ready")
                 await successor._say("go")
                 await successor._expect("serving")
@@ -123,7 +121,7 @@ class Successor:
             await successor.abandon()
             if isinstance(error, TimeoutError):
                 raise UpgradeError(
-                    f"The successor was not ready after {_PATIENCE:g} seconds; nothing was changed: "
+                    f"The successor was not ready after {patience:g} seconds; nothing was changed: "
                     "see what its plugins do in io_start"
                 ) from None
             raise

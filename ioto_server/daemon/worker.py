@@ -7,8 +7,10 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -91,6 +93,8 @@ class Worker:
         self._passed = _Passed()
         self._line: Line
         self._process: Process | None = None
+        # A start or a preparation that is under way.
+        self._begun: asyncio.Task[Any] | None = None
         # The sockets of workers that are down, at which we accept as well, by the place of each.
         self._deputised: dict[int, Listening] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,8 +102,7 @@ class Worker:
         self._orders: dict[str, Callable[[_Order], Awaitable[Message | None]]] = {
             "start": self._start,
             "accept": self._accept,
-            "pulse": self._pulse,
-            "report": self._report,
+            "pulse": self._report,
             "reopen": self._reopen,
             "level": self._level,
             "metrics": self._metrics,
@@ -174,16 +177,36 @@ class Worker:
             raise StartError(unusable(error), error.trace, MISUSED) from error
         server = make_server(post.config, plugins)
         self._process = process = Process(
-            server, post.tls, self._passed, lambda: post.listeners, f"{post.serial}-"
+            server, post.tls, self._passed, lambda: post.listeners, f"{post.serial}-", self._note
         )
         if post.config.metrics is not None:
             process.measure()
-        await process.start()
+        with self._can_be_given_up():
+            await process.start()
         if order.message["warn"]:
             process.warn_of_routes()
 
-    async def _accept(self, _order: _Order) -> None:
+    def _note(self, what: str) -> None:
+        self._line.send({"waits_for": what})
+
+    @contextmanager
+    def _can_be_given_up(self) -> Iterator[None]:
+        """Let `_give_up` cancel what is done in here."""
+        self._begun = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._begun = None
+
+    async def _give_up(self) -> None:
+        if self._begun is not None:
+            begun = self._begun
+            begun.cancel()
+            await asyncio.wait((begun,))
+
+    async def _accept(self, order: _Order) -> Message:
         await self.process.accept()
+        return await self._report(order)
 
     async def _leave(self, _order: _Order) -> None:
         for place in list(self._deputised):
@@ -191,6 +214,7 @@ class Worker:
         await self.process.leave()
 
     async def _stop(self, order: _Order) -> None:
+        await self._give_up()
         if self._process is not None:
             await self._leave(order)
             await self._process.stop(order.message["code"], order.message["reason"])
@@ -213,10 +237,6 @@ class Worker:
 
     # ---- questions ------------------------------------------------------------------------------------
 
-    async def _pulse(self, _order: _Order) -> Message:
-        server = self.process.server
-        return {"connections": server.connections, "websockets": len(server.host.websockets)}
-
     async def _report(self, _order: _Order) -> Message:
         return await self.process.report()
 
@@ -235,10 +255,12 @@ class Worker:
     async def _prepare(self, order: _Order) -> Message:
         assert order.config is not None
         self._passed.listeners = order.listeners
-        return await self.process.prepare(order.config, order.message["while_saving"])
+        with self._can_be_given_up():
+            return await self.process.prepare(order.config, order.message["while_saving"])
 
     async def _commit(self, _order: _Order) -> None:
         await self.process.commit()
 
     async def _abort(self, _order: _Order) -> None:
+        await self._give_up()
         await self.process.abort()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
+from math import isfinite
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import structlog
 
 from ioto_server.session import Action, ActionFunction, Core, Host
 from ioto_server.session.contained import contain
+from ioto_server.session.whereabouts import authors_line
 
 from .decorator import Binding, check_prefix
 from .errors import PluginError, from_exception
@@ -83,8 +85,11 @@ class Plugin:
 
     # ---- start and stop -------------------------------------------------------------------------------
 
-    async def start(self, core: Core, bind: Callable[[Action], None]) -> None:
-        """Call `io_start(host)`; what that binds by hand goes to `bind`. Raises PluginError."""
+    async def start(self, core: Core, bind: Callable[[Action], None], patience: float) -> None:
+        """Call `io_start(host)`; what that binds by hand goes to `bind`.
+
+        Raises PluginError, also where it has not ended after `patience` seconds.
+        """
         self.host = host = Host(core, str(self.source.file))
         self.started = True
         io_start = getattr(self.module, "io_start", None)
@@ -100,13 +105,35 @@ class Plugin:
         try:
             result = io_start(host)
             if isawaitable(result):
-                await result
+                await self._within(patience, result)
         except PluginError:
             raise
         except (Exception, SystemExit) as error:
             raise from_exception(self.source.file, error) from error
         finally:
             host.bind_with(None)
+
+    async def _within(self, patience: float, result: Awaitable[object]) -> None:
+        """Wait for `io_start`, which is given up after `patience` seconds, or when we are cancelled."""
+        starting = asyncio.ensure_future(_outcome(result))
+        try:
+            _, late = await asyncio.wait((starting,), timeout=patience if isfinite(patience) else None)
+            if not late:
+                error = starting.result()
+                if error is not None:
+                    raise error
+                return
+            # What is compiled does not show what it awaits: so not from the task on.
+            where = authors_line(result) or repr(result)
+        finally:
+            # Not awaited: what ignores this must not keep a server from ending.
+            starting.cancel()
+        raise PluginError(
+            self.source.file,
+            None,
+            f"io_start has not ended within timeouts.start: it waits at {where}. "
+            "What takes longer belongs into host.spawn(), or timeouts.start be raised",
+        )
 
     async def stop_tasks(self, patience: float) -> None:
         """End the background tasks, for at most `patience` seconds."""
@@ -146,3 +173,12 @@ class Plugin:
 
 async def _wait_for(result: Awaitable[object]) -> None:
     await result
+
+
+async def _outcome(result: Awaitable[object]) -> Exception | SystemExit | None:
+    """The exception that an author's code has ended with: a task would let SystemExit through to the loop."""
+    try:
+        await result
+    except (Exception, SystemExit) as error:
+        return error
+    return None

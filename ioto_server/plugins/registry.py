@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from math import inf
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 from ioto_server.http import DuplicatePrefix, PrefixTable
 from ioto_server.session import Action, Core
@@ -15,6 +18,9 @@ from .finder import find_plugins
 from .modules import Root
 from .plugin import Plugin
 from .sources import Sources
+
+# What each io_start gets in any case, where timeouts.start allows as much, in seconds.
+_LEAST: Final = 1.0
 
 
 class Plugins:
@@ -129,15 +135,22 @@ class Plugins:
             (action for plugin in self.plugins for action in plugin.actions), key=lambda one: one.prefix
         )
 
-    async def start(self, core: Core) -> None:
+    async def start(
+        self, core: Core, patience: float = inf, begin: Callable[[Path], None] = lambda _file: None
+    ) -> None:
         """Start the plugins that are not started yet; raises PluginError at the first that fails.
 
-        Those that had been started by this call are stopped then, and all the new ones are let go of.
+        They have `patience` seconds for it, together; `begin` is called before each, with its file. Those
+        that had been started by this call are stopped then, and all the new ones are let go of.
         """
         fresh = [plugin for plugin in self.plugins if not plugin.started]
+        end = monotonic() + patience
         try:
             for plugin in fresh:
-                await plugin.start(core, partial(self._bind, plugin))
+                begin(plugin.source.file)
+                # One that held the loop for all of the time is not to be blamed on the next.
+                left = max(end - monotonic(), min(_LEAST, patience))
+                await plugin.start(core, partial(self._bind, plugin), left)
         except BaseException:
             await _stop(fresh, core)
             raise

@@ -22,9 +22,14 @@ def definition(function: object) -> tuple[str, str | None]:
 
 def whereabouts(task: asyncio.Task[object]) -> str:
     """`file:line in function()` of the author's line at which a task waits; its name without one."""
-    frame = authors_frame(task.get_coro())
+    return authors_line(task.get_coro()) or task.get_name()
+
+
+def authors_line(waiting: object) -> str | None:
+    """`file:line in function()` of the author's line at which a coroutine waits."""
+    frame = authors_frame(waiting)
     if frame is None:
-        return task.get_name()
+        return None
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}()"
 
 

@@ -46,6 +46,7 @@ def test_every_default_is_that_of_the_table(tmp_path: Path, monkeypatch: pytest.
         "request": None,
         "close": 5,
         "pong": 20,
+        "start": 30,
         "drain": 30,
     }
     assert vars(config.web_sockets) == {
@@ -80,7 +81,7 @@ TABLE = """
 listen name documents index actions routes redirect headers mime upload.dir upload.remove
 limits.maxMessage limits.maxFrame limits.maxFragments limits.maxBacklog limits.memory limits.connections
 limits.perAddress limits.header limits.body limits.upload limits.requests
-timeouts.parse timeouts.inactivity timeouts.request timeouts.close timeouts.pong timeouts.drain
+timeouts.parse timeouts.inactivity timeouts.request timeouts.close timeouts.pong timeouts.start timeouts.drain
 webSockets.enable webSockets.ping webSockets.protocol webSockets.validateUTF webSockets.compress
 webSockets.compress.level webSockets.compress.windowBits webSockets.compress.memLevel
 webSockets.compress.contextTakeover webSockets.compress.threshold webSockets.origins

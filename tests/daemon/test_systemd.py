@@ -78,7 +78,8 @@ def test_it_is_ready_when_it_answers_and_says_when_it_stops(tmp_path: Path, abst
         {"echo.py": ECHO, "tells.py": TELLS_WHEN_IT_STARTS.format(address=where)},
     )
     with Manager(config, address=address) as service:
-        assert service.told() == {"IO_START": "1"}, "nothing before the plugins have started"
+        assert service.told() == {"EXTEND_TIMEOUT_USEC": "60000000"}, "timeouts.start, and time to import"
+        assert service.told() == {"IO_START": "1"}, "nothing else before the plugins have started"
         assert service.told() == {"READY": "1", "STATUS": "Connections: 0, of them WebSockets: 0"}
         assert echoes(endpoint)
         service.signal(signal.SIGTERM)
@@ -156,6 +157,7 @@ def test_a_loop_that_turns_feeds_the_watchdog_and_a_stuck_one_does_not(tmp_path:
 def test_a_watchdog_for_another_process_is_not_fed(tmp_path: Path) -> None:
     config = write_project(tmp_path, {"listen": f"unix:{tmp_path}/web"}, {})
     with Manager(config, env={"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}) as service:
+        assert set(service.told()) == {"EXTEND_TIMEOUT_USEC"}
         assert set(service.told()) == {"READY", "STATUS"}, "feeding would have begun before"
 
 
@@ -279,6 +281,7 @@ def test_with_workers_it_is_ready_when_all_have_started(tmp_path: Path) -> None:
         urls = [f"http://127.0.0.1:{port(made)}", f"http://[::1]:{port(other)}"]
         config = write_project(tmp_path, {"listen": urls, "workers": 3}, {"tells.py": tells, "who.py": WHO})
         with Manager(config, address=address, sockets=[made, other]) as service:
+            assert service.told() == {"EXTEND_TIMEOUT_USEC": "120000000"}, "the first alone, then the others"
             assert [service.told() for _ in range(3)] == [{"IO_START": "1"}] * 3
             assert service.told() == {"READY": "1", "STATUS": "Connections: 0, of them WebSockets: 0"}
             assert service.process.pid not in {who(url) for url in urls}

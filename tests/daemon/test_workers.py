@@ -78,7 +78,8 @@ def all_are_closed() -> Iterator[None]:
 
 def connect(daemon: Daemon) -> tuple[RawClient, int]:
     """A WebSocket, closed when the test ends, and the process that serves it."""
-    client = RawClient(daemon.url)
+    # Of an upgrade the successor serves there, when the process that was started has ended.
+    client = RawClient(daemon.log("listening")["url"])
     _clients.append(client)
     client.upgrade("/who")
     return client, who(client)

@@ -223,6 +223,37 @@ def test_io_start_that_raises_stops_the_start_with_its_line(tmp_path: Path) -> N
         asyncio.run(Plugins.load([tmp_path]).start(make_core()))
 
 
+def test_an_io_start_that_does_not_end_is_given_up(tmp_path: Path) -> None:
+    """What was started before is stopped; what ignores its cancellation is not waited for."""
+    write(
+        tmp_path,
+        {
+            "a.py": "def io_start(host): host.data.stopped = []\n"
+            "def io_stop(host): host.data.stopped.append('a')\n",
+            "b.py": "import asyncio\n"
+            "async def io_start(host):\n"
+            "    while True:\n"
+            "        try:\n"
+            "            await asyncio.Event().wait()\n"
+            "        except asyncio.CancelledError:\n"
+            "            if host.data.stopped:\n"
+            "                raise\n",
+        },
+    )
+    core = make_core()
+    begun: list[str] = []
+
+    async def run() -> None:
+        with pytest.raises(PluginError, match=r"b\.py: io_start has not ended.*b\.py:5 in io_start\(\)"):
+            await Plugins.load([tmp_path]).start(core, 0.1, lambda file: begun.append(file.name))
+        assert core.data.stopped == ["a"]
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    asyncio.run(run())
+    assert begun == ["a.py", "b.py"]
+
+
 def test_a_role_other_than_public_is_refused(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -1,0 +1,206 @@
+"""A worker that does not answer, held by an action or stopped: orders end nevertheless (SPEC 9)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ioto_server.daemon.ask import AskError
+from tests.conftest import StartDaemon
+from tests.support.asking import ask, status
+from tests.support.daemon import DEADLINE, Daemon, run_program
+from tests.support.raw import TEXT, RawClient
+from tests.support.waiting import until
+
+WHO = """\
+import os
+import time
+from ioto_server import Event, Web, action
+
+
+@action("/who")
+async def who(web: Web) -> None:
+    web.on_event(on_event)
+    await web.wait()
+
+
+def on_event(ws, event, data, arg):
+    if event is Event.MESSAGE:
+        while data == "stuck":
+            time.sleep(1)
+        ws.send(str(os.getpid()))
+"""
+
+# Starts once; whoever comes later waits.
+ONCE = """
+
+import asyncio
+
+
+async def io_start(host):
+    if os.path.exists("hang"):
+        open("hangs", "w").close()
+        await asyncio.sleep(3600)
+"""
+
+
+@pytest.fixture
+def crew(start_daemon: StartDaemon) -> Daemon:
+    timeouts = {"parse": 0.1, "close": 0.2, "drain": 1}
+    daemon = start_daemon({"workers": 2, "timeouts": timeouts}, {"who.py": WHO + ONCE})
+    daemon.log("ready")
+    return daemon
+
+
+def who(client: RawClient) -> int:
+    client.send_frame(TEXT, b"who?")
+    return int(client.read_message()[1])
+
+
+def workers(daemon: Daemon) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = status(daemon)["workers"]
+    return found
+
+
+def hold(daemon: Daemon) -> tuple[RawClient, int]:
+    """Have an action hold a worker for good: its client, and its pid."""
+    client = RawClient(daemon.url)
+    client.upgrade("/who")
+    pid = who(client)
+    client.send_frame(TEXT, b"stuck")
+    daemon.log("worker does not answer", pid=pid)
+    return client, pid
+
+
+def client_of_another(daemon: Daemon, pid: int) -> RawClient:
+    end = time.monotonic() + DEADLINE
+    while True:
+        assert time.monotonic() < end
+        client = RawClient(daemon.log("listening")["url"])
+        client.upgrade("/who")
+        if who(client) != pid:
+            return client
+        client.close()
+
+
+def test_a_stop_ends_though_a_worker_is_held(crew: Daemon) -> None:
+    held, pid = hold(crew)
+    with held, client_of_another(crew, pid) as other:
+        crew.signal(signal.SIGTERM)
+        assert other.read_frame().close_code == 1001, "who can answer is told at once"
+        other.send_close(1001)
+        assert other.read_to_end() == b""
+        assert crew.wait() == 0
+    assert "ended" in crew.log("worker does not stop", pid=pid)["next"]
+    crew.log("worker ended", pid=pid)
+    assert "who.py" in crew.output.partition("most recent call first")[2], "its last words name the action"
+
+
+def test_an_upgrade_ends_though_a_worker_is_held(crew: Daemon) -> None:
+    held, pid = hold(crew)
+    with held, client_of_another(crew, pid) as other:
+        assert run_program("upgrade", "--config", crew.config, cwd=crew.folder).returncode == 0
+        assert other.read_frame().close_code == 1012
+        other.close()
+        crew.log("stopped")
+    crew.log("order not answered", order="leave", pid=pid)
+    crew.log("worker ended", pid=pid)
+    ask(crew, "stop")
+    assert crew.wait() == 0
+
+
+def test_the_status_does_not_wait_for_one_that_is_stopped(crew: Daemon) -> None:
+    with RawClient(crew.url) as client:
+        client.upgrade("/who")
+        pid = who(client)
+        until(lambda: status(crew)["websockets"] == 1, "it is counted")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            first = status(crew)
+            assert first["websockets"] == 1, "it counts with what it has last told"
+            crew.log("worker does not answer", pid=pid)
+            stuck = next(worker for worker in workers(crew) if worker["pid"] == pid)
+            assert stuck["state"] == "stuck"
+            assert stuck["silent_since"]
+            assert stuck["figures_age_seconds"] > 1
+            shown = run_program("status", "--config", crew.config, cwd=crew.folder).stdout
+            assert "stuck for" in shown
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        crew.log("worker answers again", pid=pid)
+        until(lambda: {worker["state"] for worker in workers(crew)} == {"serving"}, "it serves again")
+        assert all(worker["figures_age_seconds"] < DEADLINE for worker in workers(crew))
+
+
+def test_orders_do_not_wait_for_one_that_is_stopped(crew: Daemon) -> None:
+    pid = workers(crew)[1]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        run = run_program("log", "debug", "--config", crew.config, cwd=crew.folder)
+        assert run.returncode == 0
+        assert "worker 2 does not answer" in run.stderr
+        crew.signal(signal.SIGUSR1)
+        for order in ("level", "reopen"):
+            crew.log("order not answered", order=order, worker=2)
+        with pytest.raises(AskError, match=r"worker .*2 does not answer"):
+            ask(crew, "reload")
+        assert 2 in ask(crew, "connections")["silent_workers"]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    crew.log("worker answers again", pid=pid)
+    assert ask(crew, "reload")["changed"] == []
+    until(lambda: ask(crew, "connections")["silent_workers"] == [], "both answer")
+
+
+def test_a_reload_does_not_wait_for_one_that_is_stopped_meanwhile(crew: Daemon) -> None:
+    """Nobody knows yet that it does not answer."""
+    pid = workers(crew)[0]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(AskError, match=r"worker 1 (does not answer|has not answered)"):
+            ask(crew, "reload")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    crew.log("worker answers again", pid=pid)
+    assert ask(crew, "reload")["changed"] == []
+
+
+def test_a_worker_that_is_stopped_does_not_keep_a_stop(crew: Daemon) -> None:
+    pid = workers(crew)[0]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    assert crew.stop() == 0
+    crew.log("worker ended", pid=pid)
+
+
+def test_a_reload_comes_before_a_replacement_that_does_not_start(crew: Daemon) -> None:
+    """And may bring what that one waits for."""
+    hang: Path = crew.folder / "hang"
+    hang.touch()
+    victim = workers(crew)[0]["pid"]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: (crew.folder / "hangs").exists(), "its successor hangs")
+    described = workers(crew)[0]
+    assert described["state"] == "starting"
+    assert "io_start of" in described["waits_for"]
+    assert crew.log("worker still starts")["worker"] == 1
+    (crew.folder / "actions" / "who.py").write_text(WHO)
+    assert ask(crew, "reload")["changed"] == ["who.py: loaded anew"]
+    crew.log("worker put off", worker=1)
+    crew.log("worker started", worker=1)
+    assert {worker["state"] for worker in workers(crew)} == {"serving"}
+
+
+def test_a_replacement_that_does_not_start_is_given_up_in_time(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"workers": 2, "timeouts": {"start": 0.5}}, {"who.py": WHO + ONCE})
+    daemon.log("ready")
+    hang = daemon.folder / "hang"
+    hang.touch()
+    os.kill(workers(daemon)[0]["pid"], signal.SIGKILL)
+    assert "io_start has not ended" in daemon.log("worker not started", worker=1)["why"]
+    hang.unlink()
+    daemon.log("worker started", worker=1)
