@@ -473,14 +473,17 @@ cdef class Stream(Watched):
             self.fails(error)
 
     cdef read(self):
+        cdef Taker taker
         cdef Py_ssize_t size, room = 0
         cdef int i
         for i in range(READS):
-            if self.taker is not None:
-                room = PyByteArray_GET_SIZE(self.taker.buffer)
-                size = ioto_receive(self.fd, PyByteArray_AS_STRING(self.taker.buffer), room)
+            # Kept alive here: it may have another take its place.
+            taker = self.taker
+            if taker is not None:
+                room = PyByteArray_GET_SIZE(taker.buffer)
+                size = ioto_receive(self.fd, PyByteArray_AS_STRING(taker.buffer), room)
                 if size > 0:
-                    self.taker.take(size)
+                    taker.take(size)
             elif self.buffered:
                 size = self.read_into(self.protocol.get_buffer(-1), &room)
                 if size > 0:
@@ -614,6 +617,9 @@ cdef class Stream(Watched):
                 count += 1
                 if count == 64:
                     break
+            if count == 0:
+                self.fails(RuntimeError(f"{self.unsent} bytes are counted that no part holds"))
+                return
             if count == 1:
                 sent = ioto_send(self.fd, vector[0].iov_base, size)
             elif size <= count * SMALL:

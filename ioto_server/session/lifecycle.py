@@ -224,6 +224,9 @@ class Lifecycle(Delivery):
                 self._link.abort()
         self._end(step, cause, reason)
         self._link.touch()
+        if phase == LINGERING and self._eof:
+            # It came while reading was held, and nobody tells of it again.
+            self._advance(Step.END_OF_STREAM, cause)
 
     def _finish_when_sent(self) -> None:
         if self.phase == FINISHING and not self._outbox.queued:

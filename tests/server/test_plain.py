@@ -478,6 +478,39 @@ async def test_paused_reading_leaves_it_to_the_kernel(bench: Bench) -> None:
 
 
 @on_uvloop
+async def test_what_came_before_a_reset_is_read_however_late(bench: Bench) -> None:
+    """Who is not read is not watched: an end that nobody asked for would take what the kernel still has."""
+    client, served = await bench.connect()
+    served.transport.pause_reading()
+    await bench.loop.sock_sendall(client, b"last words")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    await asyncio.sleep(0.02)
+    assert served.told == ["made"]
+    served.transport.resume_reading()
+    await served.lost
+    assert served.data == b"last words"
+
+
+@pytest.mark.skipif(not plain.__file__.endswith(".so"), reason="the loop's own counts for itself")
+def test_a_count_that_is_wrong_ends_its_connection_alone() -> None:
+    @on_uvloop
+    async def test(bench: Bench) -> None:
+        client, served = await bench.connect()
+        other, beside = await bench.connect()
+        assert bench.module.write_parts(served.transport, [b"one", b"two"], 7) is True
+        await served.lost
+        assert [str(context["exception"]) for context in bench.complaints] == [
+            "1 bytes are counted that no part holds"
+        ]
+        assert await bench.read(client, 7) == b"onetwo"
+        assert bench.module.write_parts(beside.transport, [b"one", b"two"], 6) is True
+        assert await bench.read(other, 6) == b"onetwo"
+
+    test(plain)
+
+
+@on_uvloop
 async def test_closing_the_server_ends_the_accepting_only(bench: Bench) -> None:
     client, served = await bench.connect()
     bench.server.close()

@@ -147,6 +147,17 @@ async def test_a_lagging_action_may_fail_slowly_without_stopping_the_discarding(
 
 
 @in_loop
+async def test_after_a_failure_an_end_of_the_stream_that_had_come_is_not_waited_for() -> None:
+    one = Connection()
+    one.receive(one.frames(*map(str, range(40))))
+    one.ws.received_eof()
+    one.ws.failed(RuntimeError("test"))
+    assert one.link.finished
+    assert one.seen() == [("close", 1011, "Internal error")]
+    assert one.outcome == ("action raised an exception", 1011, "Internal error", False)
+
+
+@in_loop
 async def test_time_stands_still_for_the_peer_while_we_do_not_read() -> None:
     one = Connection(make_host(timeouts={"inactivity": 2, "pong": 2}, webSockets={"ping": 1}))
     one.receive(one.frames(*map(str, range(40))))
