@@ -10,7 +10,7 @@ from .quick cimport monotonic
 from .sending cimport Sending
 
 
-cdef double HOLDS_THE_LOOP
+cdef double NOTED
 cdef double _FAIR_SHARE
 cdef double _WATCH_EVERY
 cdef int LINGERING

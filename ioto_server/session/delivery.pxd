@@ -5,13 +5,14 @@ import cython
 from .core cimport Core
 from .inbox cimport Inbox
 from .quick cimport monotonic
-from .reception cimport Reception
+from .reception cimport Reception, Source
 
 
+cdef double NOTED
 cdef object SENT
 
 
-cdef class Delivery:
+cdef class Delivery(Source):
     cdef bint _asked
     cdef bint _awaited
     cdef bint _held
@@ -21,10 +22,10 @@ cdef class Delivery:
     cdef object _consumer
     cdef object _direct
     cdef object _finished
+    cdef object _next
     cdef Core _host
     cdef Reception _waiter
     cdef Inbox _inbox
-    cdef readonly object ending
     cdef readonly str path
     cdef readonly str peer
 

@@ -17,7 +17,7 @@ from .holding import HOLDS_THE_LOOP, NOTED, ran
 from .inbox import Inbox
 from .outbox import SENT
 from .quick import monotonic
-from .reception import Messages, Reception
+from .reception import Messages, Reception, Source
 
 if TYPE_CHECKING:
     from .core import Core
@@ -47,7 +47,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-class Delivery:
+class Delivery(Source):
     """The action's side of a WebSocket: events in order, and one that waits for them at a time.
 
     A plain callback is called at once, in the midst of reading. For everything else events wait in an inbox,
@@ -65,9 +65,9 @@ class Delivery:
         "_held",
         "_host",
         "_inbox",
+        "_next",
         "_told",
         "_waiter",
-        "ending",
         "path",
         "peer",
     )
@@ -75,7 +75,7 @@ class Delivery:
     def _begin_delivery(self, host: Core, path: str, peer: str) -> None:
         self.path = path
         self.peer = peer
-        self.ending: Ending | None = None
+        self.ending = None
         self._host = host
         self._callback: Callback | None = None
         # Whether the callback is an async one.
@@ -91,6 +91,8 @@ class Delivery:
         # Reading is paused because the inbox is full.
         self._held = False
         self._waiter: Reception | None = None
+        # The message that whoever waits is being woken for: it need not pass through the inbox.
+        self._next: Message | None = None
         self._consumer: asyncio.Task[None] | None = None
         self._finished: list[asyncio.Future[int]] | asyncio.Future[int] | None = None
 
@@ -121,6 +123,16 @@ class Delivery:
         if self._direct is not None:
             self._call(event, data)
             return
+        if self._waiter is not None and data is not None and self._callback is None and not self._inbox:
+            self._next = data
+            self._wake(True)
+            if self._next is None:
+                return
+            # It goes on later, or is to end instead.
+            self._next = None
+            if self._direct is not None:
+                self._call(event, data)
+                return
         if self._inbox is None:
             self._inbox = Inbox()
         self._inbox.push(event, data)
@@ -215,6 +227,9 @@ class Delivery:
             if self._callback is None:
                 # A wait() before this had messages dropped, as nobody asked for them.
                 self._direct = None
+        if self._next is not None:
+            message, self._next = self._next, None
+            return message
         while self._inbox:
             event, data = self._pop(self._inbox)
             if data is not None and (event is Event.MESSAGE or event is Event.PARTIAL_MESSAGE):

@@ -5,12 +5,23 @@ import cython
 from .stepping cimport Stepping
 
 
+cdef class Reception
+
+
+cdef class Source:
+    cdef readonly object ending
+
+    cpdef next_message(self)
+    cpdef waits(self, Reception reception)
+    cpdef waits_no_more(self, Reception reception)
+
+
 cdef class Messages(Stepping):
     cdef bint _iterates
-    cdef object _delivery
+    cdef Source _delivery
     cdef Reception _reception
 
-    @cython.locals(reception=Reception)
+    @cython.locals(delivery=Source, reception=Reception)
     cdef step(self)
 
 
@@ -19,7 +30,7 @@ cdef class Reception:
     cdef public bint cancelled_ahead
     cdef object _cancelled
     cdef object _context
-    cdef object _delivery
+    cdef Source _delivery
     cdef object _loop
     cdef object _task
     cdef object _wakeup

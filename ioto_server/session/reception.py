@@ -12,7 +12,27 @@ from .errors import Closed
 from .stepping import Stepping, hands_over
 
 if TYPE_CHECKING:
-    from .delivery import Delivery
+    from .ending import Ending
+
+
+class Source:
+    """What messages are received of: the action's side of a WebSocket."""
+
+    __slots__ = ("ending",)
+
+    ending: Ending | None
+
+    def next_message(self) -> str | bytes | None:
+        """Take the message that is next, if one is here."""
+        raise NotImplementedError
+
+    def waits(self, reception: Reception) -> None:
+        """A task is about to wait for the next message. Raises RuntimeError where it cannot."""
+        raise NotImplementedError
+
+    def waits_no_more(self, reception: Reception) -> None:
+        """The task does something else."""
+        raise NotImplementedError
 
 
 class Messages(Stepping):
@@ -23,7 +43,7 @@ class Messages(Stepping):
 
     __slots__ = ("_delivery", "_iterates", "_reception")
 
-    def __init__(self, delivery: Delivery, iterates: bool) -> None:
+    def __init__(self, delivery: Source, iterates: bool) -> None:
         """Receive of `delivery`. At the end of it an iterator ends, and else `Closed` is raised."""
         super().__init__()
         self._delivery = delivery
@@ -86,7 +106,7 @@ class Reception:
         "driver",
     )
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Source) -> None:
         """Wait for messages of `delivery`."""
         self._asyncio_future_blocking = False
         self._cancelled: asyncio.CancelledError | None = None

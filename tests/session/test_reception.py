@@ -424,6 +424,35 @@ async def test_an_action_may_return_its_iterator() -> None:
     assert await anext(messages) == "b"
 
 
+@pytest.mark.parametrize("takes_later", [True, False])
+@in_loop
+async def test_a_message_that_is_not_taken_by_whom_it_wakes_is_kept(takes_later: bool) -> None:
+    one = Connection()
+    heard: list[Any] = []
+
+    class Wakes:
+        """Waits as one that receives does, then leaves the message where it is."""
+
+        def __await__(self) -> Any:
+            yield next(aiter(one.ws).__anext__().__await__())
+            if not takes_later:
+                one.ws.on_event(lambda _ws, _event, data, _arg: heard.append(data))
+
+    async def action() -> None:
+        await Wakes()
+        if takes_later:
+            await asyncio.sleep(0)
+            heard.extend([await one.ws.receive(), await one.ws.receive()])
+
+    task = asyncio.create_task(action())
+    await turns()
+    await outside_of_tasks(lambda: one.receive(one.frames("a")))
+    await outside_of_tasks(lambda: one.receive(one.frames("b")))
+    await turns()
+    assert heard == ["a", "b"]
+    await task
+
+
 def test_a_contained_coroutine_is_one_to_asyncio() -> None:
     contained = contain(asyncio.sleep(0))
     assert asyncio.iscoroutine(contained)
