@@ -90,7 +90,8 @@ class Timeouts(Section):
     )
     request: kinds.OptionalDuration = directive(
         None,
-        "Whole life of a request or WebSocket.\nNot set: 5 minutes for HTTP, no limit for WebSockets.",
+        "Whole life of a request or WebSocket; a long download or upload is cut by it too.\n"
+        "Not set: 5 minutes for HTTP, no limit for WebSockets, and for files while a client reads on.",
     )
     close: kinds.Duration = directive(
         "5 secs",

@@ -244,10 +244,14 @@ class Exchange:
         _log.warning("slow consumer", path=self.request.path, status=self._status)
         self.abandon()
 
+    def unhurry(self) -> None:
+        """The answer takes as long as its client reads on, unless `timeouts.request` is set."""
+        self._connection.unhurry()
+
     def stream(self) -> None:
         """The answer that was begun is a stream of events: it has the timeouts of a WebSocket."""
         self.streaming = True
-        self._connection.stream()
+        self._connection.unhurry()
 
     def update_deadline(self, inactivity: float | None, request: float | None) -> None:
         """Restart both deadlines, with other lengths in seconds where given."""

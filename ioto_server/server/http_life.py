@@ -165,8 +165,11 @@ class HttpLife:
         self._request_time = 300.0 if timeouts.request is None else timeouts.request
         self._set_deadline(self._request_time)
 
-    def stream(self) -> None:
-        """The answer is a stream of events: it has no request timeout but one that was set (SPEC 8)."""
+    def unhurry(self) -> None:
+        """The answer is a stream of events or a file: no request timeout holds for it but one that was set.
+
+        A file of any size reaches whoever goes on reading; who does not has `timeouts.inactivity`.
+        """
         if self._server.config.timeouts.request is None:
             self._deadline = inf
         self._arm()

@@ -33,6 +33,9 @@ class Exchange(Protocol):
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the answer's body; awaiting waits while much is unsent."""
 
+    def unhurry(self) -> None:
+        """The answer takes as long as its client reads on, unless `timeouts.request` is set."""
+
     def stream(self) -> None:
         """The answer that was begun is a stream of events: it has the timeouts of a WebSocket."""
 

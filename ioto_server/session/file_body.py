@@ -21,6 +21,7 @@ _PIECE: Final = 128 * 1024
 
 async def send_parts(exchange: Exchange, response: FileResponse, path: str) -> None:
     """Send a body piece by piece, each when the one before has left; `path` is for the log."""
+    exchange.unhurry()
     with response:
         try:
             for part in response.parts:

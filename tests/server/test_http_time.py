@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -211,6 +212,35 @@ async def test_an_answer_that_is_read_slowly_is_not_given_up() -> None:
         client.transport.take(5000)
     assert not client.transport.aborted
     assert len(client.received()) > 200_000
+
+
+@pytest.mark.parametrize("request_time", [None, 60])
+def test_a_file_is_sent_for_as_long_as_its_client_reads_on(tmp_path: Path, request_time: int | None) -> None:
+    """Or for timeouts.request, where that is set: the default is for requests that somebody works at."""
+    (tmp_path / "large").write_bytes(bytes(1_000_000))
+    timeouts: dict[str, object] = {"inactivity": 20, "close": 10}
+    if request_time is not None:
+        timeouts["request"] = request_time
+
+    @in_loop
+    async def test() -> None:
+        server = make_server(documents=str(tmp_path), timeouts=timeouts)
+        client = Client(server)
+        client.transport.room = 0
+        client.get("/large", "Connection: close\r\n")
+        seconds = 0
+        while len(client.transport.taken) < 1_000_000:
+            await pass_time(server, 10)
+            seconds += 10
+            if client.transport.aborted:
+                break
+            client.transport.take(25_000)
+            # A piece that is not in memory is read by a thread.
+            await asyncio.sleep(0.01)
+        assert client.transport.aborted is (request_time is not None)
+        assert 60 <= seconds <= 70 if request_time else seconds >= 400
+
+    test()
 
 
 @in_loop
