@@ -14,6 +14,7 @@ import pytest
 # The tree these tests stand in goes before an installed one: the mutants run in a copy of it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.support.clients import close_kept
 from tests.support.daemon import Daemon, copy_shipped, write_project
 
 if TYPE_CHECKING:
@@ -111,6 +112,13 @@ def browser() -> Iterator[Browser]:
 
     with chromium() as running:
         yield running
+
+
+@pytest.fixture
+def all_are_closed() -> Iterator[None]:
+    """Close what `tests.support.clients.keep` was given."""
+    yield
+    close_kept()
 
 
 def close_all(daemons: list[Daemon]) -> None:

@@ -18,6 +18,7 @@ import pytest
 from ioto_server.daemon.ask import ask
 from tests.conftest import StartDaemon
 from tests.support.broker import Redis
+from tests.support.clients import keep
 from tests.support.daemon import DEADLINE, Daemon, run_program
 from tests.support.raw import TEXT, RawClient
 from tests.support.waiting import until
@@ -50,14 +51,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
     return ask(daemon.folder / "run" / "control.sock", "status")
 
 
-_clients: list[RawClient] = []
-
-
-@pytest.fixture(autouse=True)
-def all_are_closed() -> Iterator[None]:
-    yield
-    while _clients:
-        _clients.pop().close()
+pytestmark = pytest.mark.usefixtures("all_are_closed")
 
 
 class Reader:
@@ -65,7 +59,7 @@ class Reader:
 
     def __init__(self, daemon: Daemon) -> None:
         self.client = RawClient(daemon.url)
-        _clients.append(self.client)
+        keep(self.client)
         self.client.upgrade("/news")
         self.pid = 0
         self.before: list[str] = []

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +17,9 @@ import pytest
 
 from ioto_server.daemon.ask import AskError
 from ioto_server.daemon.ask import ask as ask_daemon
+from ioto_server.daemon.sockets import VARIABLE
 from tests.conftest import StartDaemon
-from tests.support.daemon import Daemon, run_program, write_project
+from tests.support.daemon import PROGRAM, Daemon, run_program, write_project
 from tests.support.raw import CLOSE, TEXT, RawClient
 from tests.support.systemd import Manager
 
@@ -240,3 +242,73 @@ def test_systemd_is_told_the_successor(tmp_path: Path) -> None:
             while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
                 pass
         assert (tmp_path / "web").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_of_the_successor_leaves_the_old_one_its_drain(
+    start_daemon: StartDaemon, workers: int
+) -> None:
+    """systemd sends SIGTERM to every process of a service: to one that drains already it is a first order."""
+    timeouts = {"parse": 0.1, "close": "1 hour", "drain": "1 hour"}
+    daemon = start_daemon({"workers": workers, "timeouts": timeouts}, {"says.py": SAYS.format(version=1)})
+    with RawClient(daemon.url) as one, RawClient(daemon.url) as two:
+        for client in (one, two):
+            client.upgrade("/says")
+        assert ask(daemon.folder, "upgrade").returncode == 0
+        for client in (one, two):
+            assert client.read_frame().close_code == 1012
+        daemon.signal(signal.SIGTERM)
+        daemon.log("draining goes on", by="SIGTERM")
+        stopped_successor = ask(daemon.folder, "stop")
+        assert stopped_successor.returncode == 0
+        one.send_close(1012)
+        assert one.read_to_end() == b"", "it is still served to its end"
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 1
+        daemon.log("stopped at once", by="SIGTERM")
+
+
+def test_a_stopping_server_reloads_and_upgrades_no_more(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"close": "1 hour"}}, {"says.py": SAYS.format(version=1)})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/says")
+        daemon.signal(signal.SIGTERM)
+        assert client.read_frame().close_code == 1001
+        for command, number in (("reload", signal.SIGHUP), ("upgrade", signal.SIGUSR2)):
+            run = ask(daemon.folder, command)
+            assert run.returncode == 1
+            assert "The server is stopping" in run.stderr
+            daemon.signal(number)
+            assert "The server is stopping" in daemon.log(f"{command} refused", number=2)["why"]
+        client.send_close(1001)
+        assert daemon.wait() == 0
+
+
+# Speaks as a successor does, and hears no last word: it has shut that side.
+DEAF = """\
+import json, os, socket, sys
+channel = socket.socket(fileno=json.loads(os.environ[{variable!r}])["channel"])
+channel.sendall(b"ready\\n")
+assert channel.recv(100) == b"go\\n"
+channel.shutdown(socket.SHUT_RD)
+channel.sendall(b"serving\\n")
+sys.stdin.read()
+"""
+
+
+def test_systemd_is_told_when_the_successor_is_lost_at_last(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"import runpy\nrunpy.run_path({str(PROGRAM)!r}, run_name='__main__')\n")
+    url = f"unix:{tmp_path}/web"
+    config = write_project(tmp_path, {"listen": [url]}, {"says.py": SAYS.format(version=1)})
+    with Manager(config, program=(sys.executable, str(program))) as service:
+        service.wait_for("READY")
+        program.write_text(DEAF.format(variable=VARIABLE))
+        run = ask(tmp_path, "upgrade")
+        assert run.returncode == 1
+        assert "nothing was changed" in run.stderr
+        assert service.wait_for("MAINPID")["MAINPID"] != str(service.process.pid)
+        assert service.wait_for("MAINPID")["MAINPID"] == str(service.process.pid)
+        assert who(url) == (service.process.pid, 1)
+        service.signal(signal.SIGTERM)
+        assert service.wait() == 0

@@ -6,15 +6,15 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ioto_server.daemon.ask import AskError
-from ioto_server.daemon.ask import ask as ask_daemon
 from tests.conftest import StartDaemon
+from tests.support.asking import ask, status
+from tests.support.clients import keep
 from tests.support.daemon import DEADLINE, Daemon, run_program, write_project
 from tests.support.raw import TEXT, RawClient
 from tests.support.waiting import until
@@ -45,15 +45,6 @@ async def topic(web: Web) -> None:
 """
 
 
-def ask(daemon: Daemon, command: str, **arguments: object) -> dict[str, Any]:
-    """What the control socket answers; raises AskError for a refusal."""
-    return ask_daemon(daemon.folder / "run" / "control.sock", command, **arguments)
-
-
-def status(daemon: Daemon) -> dict[str, Any]:
-    return ask(daemon, "status")
-
-
 def pids(daemon: Daemon) -> list[int]:
     return [worker["pid"] for worker in status(daemon)["workers"]]
 
@@ -66,21 +57,14 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-_clients: list[RawClient] = []
-
-
-@pytest.fixture(autouse=True)
-def all_are_closed() -> Iterator[None]:
-    yield
-    while _clients:
-        _clients.pop().close()
+pytestmark = pytest.mark.usefixtures("all_are_closed")
 
 
 def connect(daemon: Daemon) -> tuple[RawClient, int]:
     """A WebSocket, closed when the test ends, and the process that serves it."""
     # Of an upgrade the successor serves there, when the process that was started has ended.
     client = RawClient(daemon.log("listening")["url"])
-    _clients.append(client)
+    keep(client)
     client.upgrade("/who")
     return client, who(client)
 
@@ -402,7 +386,7 @@ def test_the_log_follows_its_orders_in_all(start_daemon: StartDaemon, tmp_path: 
 
 def test_an_upgrade_replaces_all(crew: Daemon) -> None:
     clients = one_of_each(crew)
-    ask(crew, "upgrade", timeout=DEADLINE)
+    ask(crew, "upgrade")
     for client in clients.values():
         close = client.read_frame()
         assert (close.close_code, close.close_reason) == (1012, "Service restart")

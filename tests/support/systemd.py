@@ -44,8 +44,9 @@ class Manager:
         names: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        program: Sequence[str | Path] = (PROGRAM,),
     ) -> None:
-        """`address` is that of the notify socket, '@NAME' for an abstract one."""
+        """`address` is that of the notify socket, '@NAME' for an abstract one; `program` is run."""
         self.folder = config.parent
         address = address or str(self.folder / "notify.sock")
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -60,7 +61,7 @@ class Manager:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", _LAUNCH, " ".join(map(str, numbers))),
-                    *(PROGRAM, "start", "--config", config, *arguments),
+                    *(*program, "start", "--config", config, *arguments),
                 ],
                 cwd=self.folder,
                 env=surroundings,
