@@ -57,7 +57,7 @@ class Operations:
         if type(code) is not int or type(reason) is not str:
             raise CommandError("send the code as a number and the reason as a text")
         try:
-            websocket.send_close(code, reason)
+            websocket.closed_by_operator(code, reason)
         except ValueError as error:
             raise CommandError(str(error)) from None
         _log.info("closed by the operator", id=shown, peer=websocket.peer, code=code)

@@ -22,6 +22,7 @@ class By(Enum, metaclass=QuickEnum):
 
     PEER = "peer"
     ACTION = "action"
+    OPERATOR = "operator"
     SERVER = "server"
     NETWORK = "network"
 
@@ -33,6 +34,7 @@ class Cause(Enum, metaclass=QuickEnum):
     ACTION_CLOSED = ("action closed", By.ACTION, False)
     ACTION_RETURNED = ("action returned", By.ACTION, False)
     ACTION_FAILED = ("action raised an exception", By.ACTION, True)
+    OPERATOR_CLOSED = ("operator closed", By.OPERATOR, False)
     SERVER_STOPPING = ("server stopping", By.SERVER, False)
     PROTOCOL_VIOLATION = ("peer broke the protocol", By.SERVER, True)
     INVALID_DATA = ("peer sent invalid data", By.SERVER, True)

@@ -114,6 +114,11 @@ class Lifecycle(Delivery):
         if self.phase == OPEN:
             self._close(Cause.SERVER_STOPPING, code, reason)
 
+    def closed_by_operator(self, code: int, reason: str) -> None:
+        """Somebody has asked the daemon for it. Raises ValueError for a code that may not be sent."""
+        if self.phase == OPEN:
+            self._close(Cause.OPERATOR_CLOSED, code, reason)
+
     def returned(self) -> None:
         """The action has returned: an orderly close, if nobody closed before."""
         if self.phase == OPEN:

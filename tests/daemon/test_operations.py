@@ -101,6 +101,7 @@ def test_a_client_that_does_not_read_is_found_by_its_backlog_and_closed(start_da
         assert run.stdout == f"closing /talks of {found['peer']}\n"
         line = daemon.log("websocket close")
         assert (line["close"], line["reason"]) == ("1008 policy violation", "Too slow")
+        assert (line["by"], line["cause"]) == ("operator", "operator closed")
         assert daemon.log("closed by the operator")["id"] == "2"
         assert [one["id"] for one in listed(daemon)["connections"]] == ["1"]
 
