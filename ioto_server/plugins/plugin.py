@@ -106,9 +106,9 @@ class Plugin:
             result = io_start(host)
             if isawaitable(result):
                 await self._within(patience, result)
-        except PluginError:
+        except (PluginError, KeyboardInterrupt, asyncio.CancelledError):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise from_exception(self.source.file, error) from error
         finally:
             host.bind_with(None)
@@ -165,7 +165,9 @@ class Plugin:
                     stopping.cancel()
                 else:
                     stopping.result()
-        except (Exception, SystemExit, asyncio.CancelledError):
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             _log.exception("io_stop failed", plugin=str(self.source.file))

@@ -85,7 +85,7 @@ class HttpConnection(HttpLife):
         exchange = self._exchange
         if exchange is not None:
             exchange.lost()
-            server.outlived(exchange.task, exchange.action)
+            server.outlived((exchange.task,), exchange.action)
         self.resume_writing()
 
     def resume_writing(self) -> None:

@@ -17,22 +17,23 @@ _log = structlog.get_logger("ioto_server.action")
 
 
 class Overstay:
-    """One task of an action without a connection, on the wheel until it ends."""
+    """The tasks of an action without a connection, on the wheel until they end."""
 
-    __slots__ = ("_action", "_cancelled", "_grace", "_task", "slot", "until")
+    __slots__ = ("_action", "_cancelled", "_grace", "_tasks", "slot", "until")
 
-    def __init__(self, task: asyncio.Task[Any], action: Action, now: float, grace: float) -> None:
-        """`grace` is what it gets to end by itself, and again to heed its cancellation, in seconds."""
+    def __init__(self, tasks: list[asyncio.Task[Any]], action: Action, now: float, grace: float) -> None:
+        """`grace` is what they get to end by themselves, and again to heed their cancellation, in seconds."""
         self.slot = -1
         self.until = now + grace
-        self._task = task
+        self._tasks = tasks
         self._action = action
         self._grace = grace
         self._cancelled = False
 
     def expire(self, now: float) -> float:
-        """Cancel the task; complain if that did not end it either."""
-        if self._task.done():
+        """Cancel those that still run; complain if that did not end them either."""
+        self._tasks = _running(self._tasks)
+        if not self._tasks:
             return inf
         if now < self.until:
             return self.until
@@ -46,7 +47,8 @@ class Overstay:
             return inf
         self._cancelled = True
         self.until = now + self._grace
-        self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
         _log.warning(
             "action cancelled",
             action=self._action.where,
@@ -60,25 +62,29 @@ class Overstay:
 class Outlived:
     """Tasks of actions whose connection has gone: most end at once, so they are looked at a tick later."""
 
-    __slots__ = ("_tasks", "_wheel", "slot")
+    __slots__ = ("_gone", "_wheel", "slot")
 
     def __init__(self, wheel: Wheel) -> None:
         """Look at them when `wheel` turns."""
         self.slot = -1
         self._wheel = wheel
-        self._tasks: list[tuple[asyncio.Task[Any], Action, float, float]] = []
+        self._gone: list[tuple[list[asyncio.Task[Any]], Action, float, float]] = []
 
-    def add(self, task: asyncio.Task[Any], action: Action, grace: float) -> None:
-        """The connection of `task` is gone: it gets `grace` seconds to end."""
-        self._tasks.append((task, action, self._wheel.now, grace))
+    def add(self, tasks: list[asyncio.Task[Any]], action: Action, grace: float) -> None:
+        """The connection of `tasks` is gone: they get `grace` seconds to end."""
+        self._gone.append((tasks, action, self._wheel.now, grace))
         if self.slot < 0:
             self._wheel.schedule(self, self._wheel.now)
 
     def expire(self, now: float) -> float:
         """A tick has passed: those that still run are watched."""
-        tasks, self._tasks = self._tasks, []
-        for task, action, since, grace in tasks:
-            if not task.done():
-                overstay = Overstay(task, action, since, grace)
+        gone, self._gone = self._gone, []
+        for tasks, action, since, grace in gone:
+            if left := _running(tasks):
+                overstay = Overstay(left, action, since, grace)
                 self._wheel.schedule(overstay, overstay.until)
         return inf
+
+
+def _running(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+    return [task for task in tasks if not task.done()]

@@ -39,7 +39,7 @@ cdef class Server:
 
     cdef _begin(self, ending)
     cpdef admit(self, connection)
-    cpdef outlived(self, task, action)
+    cpdef outlived(self, tasks, action)
     @cython.locals(request=HttpRequest, known=Opening)
     cpdef handle(self, connection, Exchange exchange)
     cdef _act(self, connection, Exchange exchange, match)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from asyncio import BaseProtocol
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -212,21 +212,25 @@ class Server:
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
         return self.clients.admit(connection)
 
-    def outlived(self, task: asyncio.Task[Any] | None, action: Action | None) -> None:
-        """A connection is gone: its action has `timeouts.close` to notice."""
-        if task is not None and action is not None and not task.done():
-            self._outlived.add(task, action, self.config.timeouts.close)
+    def outlived(self, tasks: Sequence[asyncio.Task[Any] | None], action: Action | None) -> None:
+        """A connection is gone: its action has `timeouts.close` to notice, in all its tasks."""
+        left = [task for task in tasks if task is not None and not task.done()]
+        if left and action is not None:
+            self._outlived.add(left, action, self.config.timeouts.close)
 
     def _tick(self) -> None:
         self._ticking = None
-        self.wheel.turn(monotonic())
-        self._catch_up()
-        self._heap.turn()
-        self._leftover.turn(self.wheel.now)
-        if self.wheel.stalled:
-            _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
-        if self.wheel.late or len(self.wheel) or self._heap.waits:
-            self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
+        try:
+            self.wheel.turn(monotonic())
+            self._catch_up()
+            self._heap.turn()
+            self._leftover.turn(self.wheel.now)
+            if self.wheel.stalled:
+                _log.warning("loop blocked", milliseconds=round(self.wheel.stalled * 1000))
+        finally:
+            # Whatever went wrong: without the next tick no deadline of anybody would ever come.
+            if self.wheel.late or len(self.wheel) or self._heap.waits:
+                self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _catch_up(self) -> None:
         """See to the deadlines that are left, in as many turns as it takes: sockets are read in between."""

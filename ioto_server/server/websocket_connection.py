@@ -87,7 +87,8 @@ class WebSocketConnection(Taker):
         self._websocket.lost(error)
         self._server.wheel.cancel(self)
         self._server.clients.websocket_closed(self.address)
-        self._server.outlived(self.task, self.action)
+        # The callback first: the action may wait for it.
+        self._server.outlived((self._websocket.consumer, self.task), self.action)
         # The two would keep each other until the garbage collector comes by, which takes long where much is.
         self._websocket = None  # type: ignore[assignment]
 

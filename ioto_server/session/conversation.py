@@ -106,7 +106,9 @@ class Conversation(Sending):
                         self._check_result(result)
                 except Closed:
                     pass
-                except (Exception, asyncio.CancelledError, SystemExit) as error:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
                     self.failed(error)
             untimed -= 1
             if not untimed:
@@ -210,10 +212,9 @@ class Conversation(Sending):
             return self.next_at()
         if moving:
             self.keepalive.progressed(now)
-        due = self.keepalive.due(now)
+        due = self.keepalive.due(now, outbox.writable)
         if due is Due.PING:
-            if outbox.writable:
-                self._ping(self._host.ping_payload(), None)
+            self._ping(self._host.ping_payload(), None)
         elif due is Due.INACTIVITY:
             self._close(Cause.INACTIVITY, 1001, "Inactivity timeout")
         elif due is Due.REQUEST:
@@ -226,5 +227,6 @@ class Conversation(Sending):
         """When `expire` has to be called at the latest."""
         if self.phase != OPEN:
             return self._close_by
-        next_at = self.keepalive.next_at()
-        return next_at if self._outbox.writable else min(next_at, self._clock.now + _WATCH_EVERY)
+        writable = self._outbox.writable
+        next_at = self.keepalive.next_at(writable)
+        return next_at if writable else min(next_at, self._clock.now + _WATCH_EVERY)

@@ -12,6 +12,8 @@ from .turn cimport Turn
 cdef class Core:
     cdef set _actions
     cdef bint _divided
+    cdef bint _telling
+    cdef object _ends
     cdef object _loop
     cdef int64_t _numbers
     cdef dict _own
@@ -27,6 +29,8 @@ cdef class Core:
     cdef readonly Turn turn
     cdef readonly set websockets
 
+    cpdef tell_end(self, one)
+    cdef _tell_ends(self)
     cpdef loop(self)
     cpdef create_task(self, coroutine)
     cpdef start_action(self, coroutine, name, done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf
 from random import random
@@ -26,6 +27,7 @@ from .turn import Turn
 
 if TYPE_CHECKING:
     from .conversation import Conversation
+    from .delivery import Delivery
 
 
 class Core:
@@ -49,6 +51,9 @@ class Core:
         self.data = SimpleNamespace()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._actions: set[asyncio.Task[Any]] = set()
+        # Who has ended and was not told yet, and whether somebody is being told.
+        self._ends: deque[Delivery] = deque()
+        self._telling = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pings = 0
         self._numbers = 0
@@ -89,9 +94,16 @@ class Core:
         if retain:
             self.topics.retained.keep(topic, publication, self.config.limits.memory)
         count = 0
-        for subscriber in subscribers:
-            subscriber.deliver(publication)
-            count += 1
+        # Who is too slow for it hears so afterwards: what its callback publishes comes behind this message.
+        telling, self._telling = self._telling, True
+        try:
+            for subscriber in subscribers:
+                if subscriber.deliver(publication):
+                    count += 1
+        finally:
+            self._telling = telling
+        if self._ends and not telling:
+            self._tell_ends()
         return count
 
     def hear_forget(self, topic: str) -> None:
@@ -105,6 +117,26 @@ class Core:
                 f"Topics reach one process only, and workers is {self.config.workers!r}: set topics.broker, "
                 "which carries them to all, or workers: 1"
             )
+
+    # ---- ends -----------------------------------------------------------------------------------------
+
+    def tell_end(self, one: Delivery) -> None:
+        """Have the action of `one` told of its end: at once, or behind the ends that are being told.
+
+        A callback that hears of one end may cause the next, by a message to whoever is too slow for it. Told
+        from within, a thousand slow peers would be a thousand calls deep.
+        """
+        self._ends.append(one)
+        if not self._telling:
+            self._tell_ends()
+
+    def _tell_ends(self) -> None:
+        self._telling = True
+        try:
+            while self._ends:
+                self._ends.popleft().tell_end()
+        finally:
+            self._telling = False
 
     # ---- the loop, and tasks ---------------------------------------------------------------------------
 

@@ -15,17 +15,18 @@ cdef object SENT
 cdef class Delivery(Source):
     cdef bint _asked
     cdef bint _awaited
+    cdef bint _end_due
     cdef bint _held
     cdef bint _told
     cdef object _arg
     cdef object _callback
-    cdef object _consumer
     cdef object _direct
     cdef object _finished
     cdef object _next
     cdef Core _host
     cdef Reception _waiter
     cdef Inbox _inbox
+    cdef readonly object consumer
     cdef readonly str path
     cdef readonly str peer
 
@@ -37,13 +38,16 @@ cdef class Delivery(Source):
     cdef _took(self, callback, double seconds)
     cdef _consume(self)
     cdef tuple _pop(self, Inbox inbox)
+    cdef _drop_messages(self)
     cdef _wake(self, bint at_once)
     cpdef next_message(self)
     cpdef waits(self, Reception reception)
     cpdef waits_no_more(self, Reception reception)
     cpdef closed(self)
+    cdef _several(self, first)
     cpdef discard_unasked(self)
-    cdef _tell_end(self, ending)
+    cdef _have_end_told(self)
+    cpdef tell_end(self)
     cdef _finish(self)
     cpdef failed(self, error)
     cdef _release(self)

@@ -21,7 +21,6 @@ from .reception import Messages, Reception, Source
 
 if TYPE_CHECKING:
     from .core import Core
-    from .ending import Ending
 
 Message = str | bytes
 Callback = Callable[..., Any]
@@ -59,8 +58,8 @@ class Delivery(Source):
         "_asked",
         "_awaited",
         "_callback",
-        "_consumer",
         "_direct",
+        "_end_due",
         "_finished",
         "_held",
         "_host",
@@ -68,6 +67,7 @@ class Delivery(Source):
         "_next",
         "_told",
         "_waiter",
+        "consumer",
         "path",
         "peer",
     )
@@ -86,15 +86,18 @@ class Delivery(Source):
         self._inbox: Inbox | None = None
         # Somebody has called receive().
         self._asked = False
-        # ERROR and CLOSE have been emitted.
+        # ERROR and CLOSE are to be emitted, or are being emitted; and they have been.
+        self._end_due = False
         self._told = False
         # Reading is paused because the inbox is full.
         self._held = False
         self._waiter: Reception | None = None
         # The message that whoever waits is being woken for: it need not pass through the inbox.
         self._next: Message | None = None
-        self._consumer: asyncio.Task[None] | None = None
-        self._finished: list[asyncio.Future[int]] | asyncio.Future[int] | None = None
+        # The task of an async callback, while there is something for it.
+        self.consumer: asyncio.Task[None] | None = None
+        # One future, as a rule, else several in the order in which they came.
+        self._finished: dict[asyncio.Future[int], None] | asyncio.Future[int] | None = None
 
     # ---- by callback ----------------------------------------------------------------------------------
 
@@ -116,7 +119,7 @@ class Delivery(Source):
             if self._told:
                 self._finish()
             else:
-                self._tell_end(self.ending)
+                self._have_end_told()
 
     def _emit(self, event: Event, data: str | bytes | None) -> None:
         """Tell the action, at once where it has a plain callback, else through the inbox."""
@@ -152,7 +155,10 @@ class Delivery(Source):
                 self._check_result(result)
         except Closed:
             pass
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # Not everything that fails is an Exception: the panics of extensions are none.
             self.failed(error)
         if monotonic() - begun > NOTED:
             self._took(callback, monotonic() - begun)
@@ -185,10 +191,11 @@ class Delivery(Source):
 
     def _consume(self) -> None:
         """See to it that a task hands the inbox to the async callback, one event at a time, in order."""
-        if self._consumer is None and self._inbox:
-            self._consumer = self._host.create_task(contain(self._consume_inbox(), self._callback))
+        if self.consumer is None and self._inbox:
+            self.consumer = self._host.create_task(contain(self._consume_inbox(), self._callback))
 
     async def _consume_inbox(self) -> None:
+        cut_short = False
         try:
             # A plain callback that has replaced this one has taken what was left, and the inbox with it.
             while (inbox := self._inbox) and self._direct is None:
@@ -200,13 +207,22 @@ class Delivery(Source):
                 except Closed:
                     pass
                 except asyncio.CancelledError as error:
-                    if _is_cancelled():
+                    if not _is_cancelled():
+                        self.failed(error)
+                    elif self.ending is None or cut_short:
                         raise
-                    self.failed(error)
-                except (Exception, SystemExit) as error:
+                    else:
+                        # It has outlived its connection: of that, only the end is left to be told.
+                        cut_short = True
+                        self._drop_messages()
+                        if self.consumer is not None:
+                            self.consumer.uncancel()
+                except (KeyboardInterrupt, GeneratorExit):
+                    raise
+                except BaseException as error:
                     self.failed(error)
         finally:
-            self._consumer = None
+            self.consumer = None
         if self.ending is not None:
             self._finish()
 
@@ -260,6 +276,12 @@ class Delivery(Source):
             self._emptied()
         return item
 
+    def _drop_messages(self) -> None:
+        """Nobody is to get what waits, but for what the connection itself has to say."""
+        if self._inbox is not None:
+            self._inbox.drop_messages()
+            self._emptied()
+
     def _wake(self, at_once: bool) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
@@ -273,13 +295,25 @@ class Delivery(Source):
         waiting = self._finished
         if waiting is None:
             self._finished = future
-        elif isinstance(waiting, list):
-            waiting.append(future)
         else:
-            self._finished = [waiting, future]
+            if not isinstance(waiting, dict):
+                self._finished = waiting = self._several(waiting)
+            waiting[future] = None
+            future.add_done_callback(self.waits_no_longer)
         if self.ending is not None:
             self._finish()
         return future
+
+    def _several(self, first: asyncio.Future[int]) -> dict[asyncio.Future[int], None]:
+        if first.done():
+            return {}
+        first.add_done_callback(self.waits_no_longer)
+        return {first: None}
+
+    def waits_no_longer(self, future: asyncio.Future[int]) -> None:
+        """One of several futures is done: whoever waited may have been cancelled, which costs no memory."""
+        if isinstance(self._finished, dict):
+            self._finished.pop(future, None)
 
     def discard_unasked(self) -> None:
         """Read and drop messages if neither a callback nor a `receive()` asks for them."""
@@ -289,15 +323,24 @@ class Delivery(Source):
                 self._pop(self._inbox)
             self._inbox = None
 
-    def _tell_end(self, ending: Ending) -> None:
-        """The outcome is known: ERROR if it is one, then CLOSE, then let those go on who wait for it."""
+    def _have_end_told(self) -> None:
+        """The outcome is known: have the action told of it, once."""
+        if not self._end_due:
+            self._end_due = True
+            self._host.tell_end(self)
+
+    def tell_end(self) -> None:
+        """ERROR if it is one, then CLOSE, then let those go on who wait for the end."""
+        ending = self.ending
+        assert ending is not None
         if self._callback is not None:
-            self._told = True
             if ending.error_message:
                 self._emit(Event.ERROR, ending.error_message)
             self._emit(Event.CLOSE, ending.reason)
+            self._told = True
         else:
             self._wake(False)
+        self._end_due = False
         self._finish()
 
     def _finish(self) -> None:
@@ -306,14 +349,14 @@ class Delivery(Source):
         The callback and its argument are let go, too: authors tie them and the WebSocket into a knot.
         """
         assert self.ending is not None
-        if self._consumer is not None or (self._callback is not None and self._inbox):
+        if self._end_due or self.consumer is not None or (self._callback is not None and self._inbox):
             return
         if self._told:
             self._callback = self._direct = self._arg = None
         finished, self._finished = self._finished, None
         if finished is None:
             return
-        for future in finished if isinstance(finished, list) else (finished,):
+        for future in tuple(finished) if isinstance(finished, dict) else (finished,):
             if not future.done():
                 future.set_result(self.ending.value)
 

@@ -72,13 +72,14 @@ class Host:
         return self.core.config
 
     def publish(self, topic: str, message: str | bytes, *, retain: bool = False) -> int:
-        """Send `message` to every subscriber of `topic`, framed once for all; returns how many there are.
+        """Send `message` to every subscriber of `topic`, framed once for all; returns for how many it left.
 
-        With a broker, those of other processes hear it too and are not counted. `retain=True` keeps it, in
-        place of the one before, for those who subscribe later: they hear it at once. Raises MessageTooBig for
-        more than `limits.maxMessage` bytes, ValueError for what is no topic, and RuntimeError when retained
-        messages would take more than a quarter of `limits.memory`, or with `workers` over 1 and no
-        `topics.broker`: the other processes would not hear.
+        Those that are closing, or too slow for it, are not counted. With a broker, those of other processes
+        hear it too and are not counted either. `retain=True` keeps it, in place of the one before, for those
+        who subscribe later: they hear it at once. Raises MessageTooBig for more than `limits.maxMessage`
+        bytes, TypeError for what is neither text nor bytes, ValueError for what is no topic, and RuntimeError
+        when retained messages would take more than a quarter of `limits.memory`, or with `workers` over 1 and
+        no `topics.broker`: the other processes would not hear.
         """
         return self.core.publish(topic, message, retain)
 

@@ -10,11 +10,24 @@ from .events import Event
 MOST_BYTES: Final = 65536
 MOST_MESSAGES: Final = 16
 
+# A text takes up to four bytes a character in memory. Of one shorter than this that is not looked at.
+_SHORT: Final = 1024
+
+_MESSAGES: Final = (Event.MESSAGE, Event.PARTIAL_MESSAGE)
+
 Item = tuple[Event, "str | bytes | None"]
 
 
+def _size(data: str | bytes | None) -> int:
+    """Bytes that `data` takes in memory, as far as they count."""
+    if data is None:
+        return 0
+    size = len(data)
+    return size if size < _SHORT or isinstance(data, bytes) else data.__sizeof__()
+
+
 class Inbox:
-    """Events in the order they came, counted in bytes (of text: in characters)."""
+    """Events in the order they came, counted in bytes of memory (a short text in characters)."""
 
     __slots__ = ("_items", "size")
 
@@ -29,20 +42,20 @@ class Inbox:
     def push(self, event: Event, data: str | bytes | None) -> None:
         """Add an event behind the others."""
         self._items.append((event, data))
-        if data is not None:
-            self.size += len(data)
+        self.size += _size(data)
 
     def pop(self) -> Item:
         """Take the oldest event."""
         item = self._items.pop(0)
-        if item[1] is not None:
-            self.size -= len(item[1])
+        self.size -= _size(item[1])
         return item
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._items = []
+    def drop_messages(self) -> None:
+        """Forget the messages and pieces; of what the connection itself has to say nothing is lost."""
+        self._items = [item for item in self._items if item[0] not in _MESSAGES]
         self.size = 0
+        for _, data in self._items:
+            self.size += _size(data)
 
     def is_full(self) -> bool:
         """Whether reading has to stop."""

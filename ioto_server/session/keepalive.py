@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from math import inf
+from math import inf, isfinite
 
 
 class Due(Enum):
@@ -87,8 +87,11 @@ class KeepAlive:
         self.last_io = now
         self._pong_by = now + self.pong
 
-    def due(self, now: float) -> Due:
-        """What has to be done at `now`. A PING is taken as sent when it is returned."""
+    def due(self, now: float, can_ping: bool = True) -> Due:
+        """What has to be done at `now`. A PING is taken as sent when it is returned.
+
+        Where it `can_ping` not, a ping that is due waits: nobody is blamed for what we have not asked.
+        """
         if now >= self._request_at:
             return Due.REQUEST
         if self._paused:
@@ -97,7 +100,7 @@ class KeepAlive:
             return Due.PONG
         if now >= self.last_io + self.inactivity:
             return Due.INACTIVITY
-        if now >= self._ping_at:
+        if can_ping and now >= self._ping_at:
             # A late tick sends one ping, not one for each interval that was missed.
             self._ping_at += self.ping * (1 + (now - self._ping_at) // self.ping)
             if self.heard:
@@ -106,9 +109,17 @@ class KeepAlive:
             return Due.PING
         return Due.NOTHING
 
-    def next_at(self) -> float:
+    def next_at(self, can_ping: bool = True) -> float:
         """When `due` has to be asked again at the latest, if nothing changes."""
         if self._paused:
             return self._request_at
         pong_by = inf if self.heard else self._pong_by
-        return min(self._request_at, pong_by, self.last_io + self.inactivity, self._ping_at)
+        ping_at = self._ping_at if can_ping else inf
+        return min(self._request_at, pong_by, self.last_io + self.inactivity, ping_at)
+
+
+def check_lengths(inactivity: float | None, request: float | None) -> None:
+    """Raise ValueError where one of them is no length in seconds: positive, or `math.inf`."""
+    for name, value in (("inactivity", inactivity), ("request", request)):
+        if value is not None and not (value > 0 and (isfinite(value) or value == inf)):
+            raise ValueError(f"update_deadline({name}={value!r}): give seconds greater than 0, or math.inf")

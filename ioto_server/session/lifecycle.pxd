@@ -54,7 +54,7 @@ cdef class Lifecycle(Delivery):
 
     cpdef drop(self, cause)
     @cython.locals(outbox=Outbox, size=Py_ssize_t)
-    cdef _close(self, cause, int code, str reason)
+    cdef _close(self, cause, code, str reason)
     @cython.locals(size=Py_ssize_t)
     cdef _peer_closed(self, int code, str reason)
     @cython.locals(outbox=Outbox, size=Py_ssize_t)
@@ -69,4 +69,4 @@ cdef class Lifecycle(Delivery):
     cdef Py_ssize_t _buffered(self) except -1
     cdef _recount(self)
     cdef _queued(self, Py_ssize_t size)
-    cpdef deliver(self, Publication publication)
+    cpdef bint deliver(self, Publication publication) except -1

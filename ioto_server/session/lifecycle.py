@@ -128,8 +128,7 @@ class Lifecycle(Delivery):
         """The action raised `error`: its traceback to the log, 1011 to the peer."""
         _log.error("action failed", path=self.path, peer=self.peer, exc_info=error)
         if self.phase == OPEN:
-            if self._inbox is not None:
-                self._inbox.clear()
+            self._drop_messages()
             self._fail(Cause.ACTION_FAILED, 1011, "Internal error")
 
     def lost(self, error: Exception | None) -> None:
@@ -137,14 +136,12 @@ class Lifecycle(Delivery):
         self._advance(Step.LOST, Cause.CONNECTION_LOST, str(error) if error else "")
         self._codec = self._host.spent_codec
         self._host.websockets.discard(self)
-        # Not counted again: a transport that is lost goes on saying what it had not sent.
-        if self.held:
-            self._host.memory.hold(self, 0)
+        # What was read ahead is still there, for an action that has not noticed yet.
+        self._recount()
 
     def relieve(self) -> None:
         """This is the largest holder while `limits.memory` is exceeded."""
-        if self._inbox is not None:
-            self._inbox.clear()
+        self._drop_messages()
         if self.phase == OPEN:
             self._fail(Cause.OUT_OF_MEMORY, 1013, "Over limits.memory")
         else:
@@ -168,6 +165,9 @@ class Lifecycle(Delivery):
         self._ended_by = Ending(cause, code, reason, Handshake.UNANSWERED)
         self._advance(Step.WE_CLOSE, cause)
         self._queued(size)
+        if cause is Cause.ACTION_CLOSED and self._callback is not None:
+            # A callback that closes hears no more, whichever kind it is of; who asks still gets what is here.
+            self._drop_messages()
         if self._held:
             # What is held came before our Close and is discarded; the peer's Close may be behind it.
             self._release()
@@ -251,7 +251,7 @@ class Lifecycle(Delivery):
                 pong.set_exception(Closed(ending.code, ending.reason))
             self._pings = None
         self._outbox.end()
-        self._tell_end(ending)
+        self._have_end_told()
 
     def _outcome(self, step: Step, cause: Cause, reason: str) -> Ending:
         begun = self._ended_by
@@ -314,6 +314,6 @@ class Lifecycle(Delivery):
         """Frames of `size` bytes were appended to the outbox."""
         raise NotImplementedError
 
-    def deliver(self, publication: Publication) -> None:
-        """Queue a message that is framed already, once for all of a topic's subscribers."""
+    def deliver(self, publication: Publication) -> bool:
+        """Queue a message that is framed already, once for all of a topic's subscribers; False if not."""
         raise NotImplementedError

@@ -17,7 +17,7 @@ cdef class _Sent(Stepping):
 cdef class Outbox:
     cdef bint _ended
     cdef list _deferred
-    cdef readonly list _waiters
+    cdef readonly dict _waiters
     cdef Link _link
     cdef Py_ssize_t _loose
     cdef Py_ssize_t _taken

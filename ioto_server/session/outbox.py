@@ -84,7 +84,8 @@ class Outbox:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._ended = False
-        self._waiters: list[asyncio.Future[None]] | None = None
+        # In the order in which they came.
+        self._waiters: dict[asyncio.Future[None], None] | None = None
         self._deferred: list[list[bytes]] | None = None
         self._taken = 0
         # Whether a message sent in blocks is unfinished: no other may come between (RFC 6455, 5.4).
@@ -213,9 +214,14 @@ class Outbox:
             return
         waiter = asyncio.get_running_loop().create_future()
         if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(waiter)
-        yield from waiter
+            self._waiters = {}
+        self._waiters[waiter] = None
+        try:
+            yield from waiter
+        finally:
+            # It may have been cancelled, over and over while the peer is stuck.
+            if self._waiters is not None:
+                self._waiters.pop(waiter, None)
 
     def wake(self) -> None:
         """Let everybody go on who waits for room."""

@@ -26,10 +26,11 @@ class Publication:
     def __init__(self, message: str | bytes, limits: Limits) -> None:
         """Encode `message` for connections without compression.
 
-        Raises MessageTooBig for more than `limits.maxMessage` bytes, also where nobody listens.
+        Raises MessageTooBig for more than `limits.maxMessage` bytes, also where nobody listens, and TypeError
+        for what is neither text nor bytes.
         """
         self._opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
-        self._payload = message.encode() if isinstance(message, str) else bytes(message)
+        self._payload = message.encode() if isinstance(message, str) else memoryview(message).tobytes()
         self._limits = limits
         self._encodings: dict[int, list[bytes]] = {}
         # The frames for connections without compression, and how many bytes those are.

@@ -21,7 +21,9 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
     begun = monotonic()
     try:
         result = web.action.function(web)
-    except (Exception, asyncio.CancelledError, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         web.raised(error)
         web.returned()
         return None

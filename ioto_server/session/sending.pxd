@@ -19,7 +19,7 @@ cdef class Sending(Lifecycle):
     @cython.locals(outbox=Outbox, handed=Py_ssize_t)
     cdef _queued_or_wait(self, Py_ssize_t size)
     @cython.locals(outbox=Outbox)
-    cpdef deliver(self, Publication publication)
+    cpdef bint deliver(self, Publication publication) except -1
     @cython.locals(outbox=Outbox)
     cpdef uncork(self)
     cdef bint _is_too_slow(self) except -1

@@ -47,24 +47,25 @@ class Sending(Lifecycle):
             return outbox
         return SENT if outbox.handed == handed else NEXT_TURN
 
-    def deliver(self, publication: Publication) -> None:
-        """Queue a message that is framed already, once for all of a topic's subscribers."""
+    def deliver(self, publication: Publication) -> bool:
+        """Queue a message that is framed already, once for all of a topic's subscribers; False if not."""
         outbox = self._outbox
         if self.phase != OPEN or ((not outbox.writable or outbox.mid_message) and self._is_too_slow()):
-            return
+            return False
         self.messages_out += 1
         deflate = self._codec.deflate
         if deflate is None and not outbox.mid_message:
             # The codec has no say in it: open, between two messages, and nothing to compress.
             outbox.parts += publication.plain
             self._queued(publication.plain_size)
-            return
+            return True
         frames = publication.frames(deflate)
         if outbox.mid_message:
             outbox.defer(frames)
             self._recount()
-            return
+            return True
         self._queued(self._codec.send_framed(frames, outbox.parts))
+        return True
 
     def _queued(self, size: int) -> None:
         """Frames of `size` bytes were appended: they leave at the end of this read, or of the loop's turn."""
@@ -82,8 +83,11 @@ class Sending(Lifecycle):
 
     def uncork(self) -> None:
         """Let leave what was sent in this turn of the loop."""
-        self.keepalive.last_io = self._clock.now
-        self._outbox.uncork()
+        outbox = self._outbox
+        if outbox.writable:
+            # Else it only waits: the peer takes nothing.
+            self.keepalive.last_io = self._clock.now
+        outbox.uncork()
 
     def _is_too_slow(self) -> bool:
         """Whether the peer is too far behind for one more message: that is dropped, or the connection ends.
@@ -110,7 +114,8 @@ class Sending(Lifecycle):
             raise Closed(ending.code if ending else NO_CLOSE, ending.reason if ending else "")
 
     def paused_writing(self) -> None:
-        """The link is full."""
+        """The link is full: that of some bytes which were just written to it."""
+        self.keepalive.last_io = self._clock.now
         self._outbox.paused()
         self._recount()
         self._link.touch()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Subscriber(Protocol):
     """What a topic needs from those who listen."""
 
-    def deliver(self, publication: Publication) -> None:
-        """Queue one message."""
+    def deliver(self, publication: Publication) -> bool:
+        """Queue one message; False if it was dropped, or nobody is there any more."""
 
 
 class Topics:

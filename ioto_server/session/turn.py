@@ -39,9 +39,14 @@ class Turn:
     def end(self) -> None:
         """Uncork everybody."""
         corked, self._corked = self._corked, []
+        interrupt: BaseException | None = None
+        # A mistake of ours in one connection must not keep what the others have sent, nor must an interrupt.
         for connection in corked:
             try:
                 connection.uncork()
             except Exception:
-                # A mistake of ours in one connection must not keep what the others have sent.
                 _log.exception("uncorking failed")
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt

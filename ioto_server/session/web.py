@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import structlog
@@ -18,6 +17,7 @@ from .delivery import Callback
 from .errors import Closed
 from .events import Event
 from .faults import log_fault
+from .keepalive import check_lengths
 from .kept import pack
 from .opening import encode_opening
 from .terms import Upgrade
@@ -179,11 +179,7 @@ class Web(Answer):
 
         Raises ValueError for a length that is not positive; `math.inf` is no limit.
         """
-        for name, value in (("inactivity", inactivity), ("request", request)):
-            if value is not None and not (value > 0 and (isfinite(value) or value == inf)):
-                raise ValueError(
-                    f"update_deadline({name}={value!r}): give seconds greater than 0, or math.inf"
-                )
+        check_lengths(inactivity, request)
         if self.upgrade:
             self.websocket.update_deadline(inactivity, request)
         else:

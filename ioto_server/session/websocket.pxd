@@ -9,6 +9,7 @@ cdef int _TEXT
 
 
 cdef bytes _bytes(data)
+cdef str _text(text)
 
 
 cdef class WebSocket(Conversation):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterable, Awaitable, Generator
+from operator import index
 from typing import Any
 
 from ioto_server.websocket import Opcode
 
 from .conversation import Conversation
 from .ending import Cause
+from .keepalive import check_lengths
 from .states import OPEN
 
 _TEXT = Opcode.TEXT
@@ -140,11 +142,14 @@ class WebSocket(Conversation):
         """Send one fragment of a message (webSocketSendBlock).
 
         `type` is that of the message, TEXT or BINARY, in every block of it; `more` says that the message
-        goes on with the next block. Raises StateError when a block of another type comes between. A message
-        in blocks is never dropped for a slow peer: `drop_when_slow` does not spare the connection here.
+        goes on with the next block. Raises ValueError for another type, StateError when a block of the other
+        one comes between. A message in blocks is never dropped for a slow peer: `drop_when_slow` does not
+        spare the connection here.
         """
         outbox = self._outbox
         self._check_backlog()
+        if type != _TEXT and type != _BINARY:
+            raise ValueError(f"A message cannot have opcode {type}: use Opcode.TEXT or Opcode.BINARY")
         payload = data.encode() if isinstance(data, str) else _bytes(data)
         size = self._codec.send_block(type, payload, not more, outbox.parts)
         if more:
@@ -159,10 +164,11 @@ class WebSocket(Conversation):
         """Begin the closing handshake (webSocketSendClose); awaiting the result waits for its end.
 
         `reason` has at most 123 bytes of UTF-8. Raises ValueError for a status that may not be sent
-        (RFC 6455, 7.4). Does nothing when a Close was sent already.
+        (RFC 6455, 7.4). Does nothing when a Close was sent already. A callback is given no message after
+        this; `receive()` and iteration still give those that had arrived.
         """
         if self.phase == OPEN:
-            self._close(Cause.ACTION_CLOSED, status, reason)
+            self._close(Cause.ACTION_CLOSED, index(status), _text(reason))
         return _UntilClosed(self)
 
     async def ping(self, payload: bytes | None = None) -> float:
@@ -173,7 +179,7 @@ class WebSocket(Conversation):
         """
         self._check_backlog()
         pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._ping(self._host.ping_payload() if payload is None else payload, pong)
+        self._ping(self._host.ping_payload() if payload is None else _bytes(payload), pong)
         return await pong
 
     # ---- topics ---------------------------------------------------------------------------------------
@@ -210,7 +216,11 @@ class WebSocket(Conversation):
         await self.closed()
 
     def update_deadline(self, inactivity: float | None = None, request: float | None = None) -> None:
-        """Restart both deadlines, with other lengths in seconds where given (webUpdateDeadline)."""
+        """Restart both deadlines, with other lengths in seconds where given (webUpdateDeadline).
+
+        Raises ValueError for a length that is not positive; `math.inf` is no limit.
+        """
+        check_lengths(inactivity, request)
         if self.phase == OPEN:
             self.keepalive.restart(self._clock.now, inactivity, request)
             self._link.touch()
@@ -219,3 +229,10 @@ class WebSocket(Conversation):
 def _bytes(data: bytes | bytearray | memoryview) -> bytes:
     """A copy that nobody changes; TypeError for anything but bytes, also for an int, which bytes() takes."""
     return data if type(data) is bytes else memoryview(data).tobytes()
+
+
+def _text(text: str) -> str:
+    """A plain str of any kind, such as an enum's; TypeError for anything else."""
+    if not isinstance(text, str):
+        raise TypeError(f"A reason is text, not {type(text).__name__}")
+    return str.__str__(text)

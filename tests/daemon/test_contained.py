@@ -16,7 +16,7 @@ ACTIONS = """\
 import asyncio
 import sys
 
-from ioto_server import Web, action
+from ioto_server import Event, Web, action
 
 
 @action("/echo")
@@ -52,6 +52,26 @@ async def exit_callback(web: Web) -> None:
 @action("/exit/plain")
 def exit_plain(web: Web) -> None:
     sys.exit(0)
+
+
+class Panic(BaseException):
+    pass  # As extensions in Rust raise it.
+
+
+@action("/panic")
+async def panic(web: Web) -> None:
+    web.on_event(panics)
+    await web.wait()
+
+
+def panics(ws, event, data, arg):
+    if event is Event.CLOSE:
+        raise Panic("at the end of this one")
+
+
+@action("/panic/plain")
+def panic_plain(web: Web) -> None:
+    raise Panic("in the request")
 
 
 @action("/swallow")
@@ -160,6 +180,26 @@ def test_sys_exit_ends_that_connection_only(contained: Daemon, path: str) -> Non
 def test_sys_exit_in_a_plain_action_is_answered(contained: Daemon) -> None:
     with RawClient(contained.url) as client:
         assert client.request("GET", "/exit/plain").status == 500
+    still_serves(contained)
+
+
+def test_a_panic_when_a_timeout_has_come_does_not_stop_the_time(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"inactivity": "500 ms", "close": 1}}, {"contained.py": ACTIONS})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/panic")
+        assert client.read_close() == (1001, "Inactivity timeout")
+        with RawClient(daemon.url) as other:
+            other.upgrade("/echo")
+            # Nobody answers the Close, so a second deadline ends the first one: in its CLOSE.
+            assert "Panic: at the end of this one" in daemon.log("action failed")["exception"]
+            other.send_frame(TEXT, b"hello")
+            assert other.read_message() == (TEXT, b"hello")
+            assert other.read_close() == (1001, "Inactivity timeout")
+
+
+def test_a_panic_in_a_plain_action_is_answered(contained: Daemon) -> None:
+    with RawClient(contained.url) as client:
+        assert client.request("GET", "/panic/plain").status == 500
     still_serves(contained)
 
 

@@ -183,14 +183,18 @@ class StillWheel(Wheel):
         super().turn(self._clock + TICK)
 
 
-def make_server(actions: dict[str, Callable[[Web], Any]] | None = None, **directives: Any) -> Server:
+def make_server(
+    actions: dict[str, Callable[[Web], Any]] | None = None,
+    wheel: StillWheel | None = None,
+    **directives: Any,
+) -> Server:
     """A server with these actions and `section={directive: value}`."""
     here = Path(__file__)
     plugin = Plugin(PluginFile(here.parent, here, ("harness",)), ModuleType("harness"))
     plugin.actions = [Action(prefix, function, here, 1) for prefix, function in (actions or {}).items()]
     plugins = Plugins(())
     plugins.add(plugin)
-    server = Server(Config.read(directives), plugins, StillWheel(0.0))
+    server = Server(Config.read(directives), plugins, StillWheel(0.0) if wheel is None else wheel)
     plugin.host = Host(server.host, str(here))
     return server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from math import inf
 
@@ -9,6 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from ioto_server.server.wheel import TICK, Wheel
+from tests.session.harness import in_loop
+
+from .harness import Client, StillWheel, make_server
 
 
 class Timer:
@@ -210,3 +214,22 @@ def test_what_is_late_is_called_before_what_is_due_after_it() -> None:
     while wheel.late or len(wheel):
         turn(wheel, TICK)
     assert called == ["first", "first", "second"]
+
+
+@in_loop
+async def test_whatever_goes_wrong_in_a_tick_the_next_one_comes() -> None:
+    """Nobody else would turn the wheel: no deadline of any connection would ever come."""
+
+    class BrokenWheel(StillWheel):
+        def turn(self, clock: float) -> None:
+            turned.append(clock)
+            if len(turned) == 3:
+                enough.set()
+            raise RuntimeError("test")
+
+    turned: list[float] = []
+    enough = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    client = Client(make_server(wheel=BrokenWheel(0.0)))
+    await asyncio.wait_for(enough.wait(), 30)
+    client.reset()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ioto_server.session import Closed, Event, WebSocket
+from ioto_server.session import Cause, Closed, Event, WebSocket
 from ioto_server.session.outbox import HIGH_WATER, SENT
 from ioto_server.websocket import MessageTooBig, Opcode, StateError
 
@@ -95,7 +95,8 @@ async def test_published_messages_count_and_are_dropped_in_the_same_way() -> Non
     assert closes.outcome == ("peer reads too slowly", 1008, "Slow consumer", False)
     assert (drops.ws.state, drops.ws.dropped) == ("open", 2)
     assert len(reads.seen()) == 4
-    assert host.publish("news", "x") == 2
+    reads.ws.send_close()
+    assert host.publish("news", "x") == 0, "one is closed, one closing, and for one it is dropped"
 
 
 @in_loop
@@ -345,3 +346,72 @@ async def test_a_send_that_ends_the_connection_does_not_wait_for_it() -> None:
     await result(sending)
     assert one.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
     await result(one.ws._outbox)
+
+
+@in_loop
+async def test_who_no_longer_waits_for_room_costs_nothing() -> None:
+    one = stuck(drop_when_slow=True)
+    one.ws.send(bytes(100_000))
+    one.ws.uncork()
+    stays = asyncio.ensure_future(one.ws.send("x"))
+    for _ in range(20):
+        waiting = asyncio.ensure_future(one.ws.send("x"))
+        await turns()
+        waiting.cancel()
+        await turns()
+    assert one.ws._outbox._waiters is not None
+    assert len(one.ws._outbox._waiters) == 1
+    one.link.take()
+    await result(stays)
+
+
+@in_loop
+async def test_the_ends_that_an_end_brings_about_are_told_one_after_another() -> None:
+    """Who hears that one has left says so to all: the next slow one must not be ended from within."""
+    host = make_host(limits={"maxBacklog": MAX_BACKLOG})
+    told: list[tuple[int, str]] = []
+    depth = deepest = 0
+
+    def leaves(ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(depth, deepest)
+        if event is not Event.OPEN:
+            told.append((ws.number, event.name))
+        if event is Event.CLOSE:
+            host.publish("room", f"{ws.number} has left")
+        depth -= 1
+
+    slow = [Connection(host, callback=leaves) for _ in range(20)]
+    for one in slow:
+        one.ws.subscribe("room")
+        one.link.room = 0
+        send(one, MAX_BACKLOG + 1)
+    waited = [one.ws.closed() for one in slow]
+    # The first is too slow for this, all others for what its callback has to say of it.
+    slow[0].ws.send_close(1000)
+    slow[0].ws.drop(Cause.SERVER_STOPPING)
+    assert deepest == 1
+    assert told == [(one.ws.number, event) for one in slow for event in ("ERROR", "CLOSE")]
+    assert {one.outcome[0] for one in slow[1:]} == {"peer reads too slowly"}
+    assert [await result(one) for one in waited] == [-1] * 20
+
+
+@in_loop
+async def test_what_is_said_of_a_slow_subscriber_comes_behind_what_it_was_too_slow_for() -> None:
+    host = make_host(limits={"maxBacklog": MAX_BACKLOG})
+
+    def leaves(_ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        if event is Event.CLOSE:
+            host.publish("room", "one has left")
+
+    slow = Connection(host, callback=leaves)
+    others = [Connection(host, callback=Told([])) for _ in range(2)]
+    for one in (others[0], slow, others[1]):
+        one.ws.subscribe("room")
+    slow.link.room = 0
+    send(slow, MAX_BACKLOG + 1)
+    assert host.publish("room", "news") == 2
+    await turns()
+    for one in others:
+        assert one.seen() == [("message", "news"), ("message", "one has left")]

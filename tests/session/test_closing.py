@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from enum import IntEnum, StrEnum
+from typing import Any
 
 import pytest
 
@@ -254,3 +256,68 @@ async def test_a_callback_that_held_the_loop_is_named() -> None:
     assert warning["callback"].endswith("dawdles")
     assert "test_closing.py:" in warning["where"]
     assert warning["milliseconds"] >= 110
+
+
+class Code(IntEnum):
+    GONE = 4001
+
+
+class Reason(StrEnum):
+    ENOUGH = "enough"
+
+
+@in_loop
+async def test_a_code_and_a_reason_may_be_of_an_enum() -> None:
+    one = Connection(callback=Told([]))
+    one.ws.send_close(Code.GONE, Reason.ENOUGH)
+    await turns()
+    assert one.seen() == [("close", 4001, "enough")]
+    one.receive(one.close(4001))
+    assert one.outcome == ("action closed", 4001, "enough", True)
+    assert type(one.ws.close_reason) is str
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "error"),
+    [
+        (None, "", TypeError),
+        ("1000", "", TypeError),
+        (1000.0, "", TypeError),
+        (1000, None, TypeError),
+        (1000, b"bytes", TypeError),
+        (2**40, "", ValueError),
+        (-1, "", ValueError),
+    ],
+)
+@in_loop
+async def test_what_is_no_code_or_no_reason_is_an_error_and_sends_nothing(
+    code: Any, reason: Any, error: type[Exception]
+) -> None:
+    one = Connection(callback=Told([]))
+    with pytest.raises(error):
+        one.ws.send_close(code, reason)
+    assert one.ws.state == "open"
+    await turns()
+    assert one.seen() == []
+
+
+@pytest.mark.parametrize("type_", [0, 8, 2**40, "text"])
+@in_loop
+async def test_a_block_is_of_text_or_binary(type_: Any) -> None:
+    one = Connection(callback=Told([]))
+    with pytest.raises(ValueError, match="opcode"):
+        one.ws.send_block(type_, "x")
+    await turns()
+    assert one.seen() == []
+
+
+@in_loop
+async def test_a_ping_takes_every_kind_of_bytes() -> None:
+    one = Connection(callback=Told([]))
+    trip = asyncio.ensure_future(one.ws.ping(bytearray(b"mine")))
+    await turns()
+    assert one.seen() == [("ping", b"mine")]
+    one.receive(one.pong(b"mine"))
+    assert await result(trip) >= 0
+    with pytest.raises(TypeError):
+        await one.ws.ping("text")  # type: ignore[arg-type]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from ioto_server.session import Event, WebSocket
 from ioto_server.session.outbox import HIGH_WATER
 from ioto_server.websocket import Opcode, frame
 
-from .harness import Connection, Told, in_loop, make_host, turns
+from .harness import Connection, MemoryLink, Told, in_loop, make_host, turns
 
 
 def echo(ws: WebSocket, event: Event, data: Any, _arg: object) -> None:
@@ -136,3 +138,18 @@ async def test_a_close_in_the_midst_of_what_goes_on_later() -> None:
     await turns()
     assert one.outcome == ("server stopping", 1001, "Server stopping", True)
     assert one.link.finished
+
+
+@in_loop
+async def test_an_interrupt_in_one_connection_keeps_nothing_back_in_the_others() -> None:
+    class Interrupted(MemoryLink):
+        def write(self, parts: list[bytes], size: int) -> None:
+            raise KeyboardInterrupt
+
+    host = make_host()
+    ones = [Connection(host, callback=Told([]), link=Interrupted()), Connection(host, callback=Told([]))]
+    for one in ones:
+        one.ws.send("said")
+    with pytest.raises(KeyboardInterrupt):
+        host.turn.end()
+    assert ones[1].seen() == [("message", "said")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -343,7 +345,7 @@ async def test_an_exception_after_our_close_is_only_logged() -> None:
     one = Connection(callback=fail)
     with capture_logs() as lines:
         one.receive(one.frames("x"))
-    assert [line["event"] for line in lines] == ["action failed"]
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["action failed"]
     assert one.seen() == [("close", 4001, "enough")]
     one.receive(one.close(4001))
     assert one.outcome == ("action closed", 4001, "enough", True)
@@ -359,7 +361,7 @@ async def test_a_closed_that_a_callback_lets_through_is_quiet() -> None:
     one = Connection(callback=answer)
     with capture_logs() as lines:
         one.receive(one.frames("x"))
-    assert lines == []
+    assert not [line for line in lines if line["log_level"] == "error"]
     assert one.seen() == [("close", 1000, "")]
 
 
@@ -510,3 +512,138 @@ async def test_a_callback_set_late_that_closes_hears_the_end() -> None:
     one.ws.on_event(closes)
     assert told == [Event.OPEN, Event.MESSAGE, Event.CLOSE]
     assert await result(one.ws.closed()) == 0
+
+
+class Panic(BaseException):
+    """What extensions written in Rust raise, and some test tools: no Exception."""
+
+
+@pytest.mark.parametrize("at", [Event.OPEN, Event.MESSAGE])
+@pytest.mark.parametrize("is_async", [False, True])
+@in_loop
+async def test_what_is_no_exception_is_a_failure_too(is_async: bool, at: Event) -> None:
+    told: list[Event] = []
+
+    def panics(_ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        told.append(event)
+        if event is at:
+            raise Panic("test")
+
+    async def panics_async(*args: Any) -> None:
+        panics(*args)
+
+    with capture_logs() as lines:
+        one = Connection(callback=panics_async if is_async else panics)
+        await turns()
+        if at is Event.MESSAGE:
+            one.receive(one.frames("x"))
+        await turns()
+    assert one.seen() == [("close", 1011, "Internal error")]
+    assert [type(line["exc_info"]) for line in lines if line["event"] == "action failed"] == [Panic]
+    assert told[-2:] == [Event.ERROR, Event.CLOSE]
+    assert await result(one.ws.closed()) == -1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@in_loop
+async def test_a_panic_at_the_close_concerns_nobody_else(is_async: bool) -> None:
+    def panics(_ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        if event is Event.CLOSE:
+            raise Panic("test")
+
+    async def panics_async(*args: Any) -> None:
+        panics(*args)
+
+    host = make_host(timeouts={"inactivity": 1})
+    one = Connection(host, callback=panics_async if is_async else panics)
+    waited = one.ws.closed()
+    one.turn(8)
+    assert one.outcome[0] == "inactivity timeout"
+    assert await result(waited) == -1
+
+
+@in_loop
+async def test_an_interrupt_is_not_the_actions() -> None:
+    """It is meant for whoever runs the process, or the test."""
+
+    def interrupts(_ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        if event is Event.MESSAGE:
+            raise KeyboardInterrupt
+
+    one = Connection(callback=interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        one.receive(one.frames("x"))
+    assert one.ws.state == "open"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@in_loop
+async def test_a_callback_exchanged_while_the_end_is_told_hears_the_rest(is_async: bool) -> None:
+    told: list[str] = []
+
+    def second(_ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        told.append(f"second {event.name}")
+
+    async def second_async(*args: Any) -> None:
+        second(*args)
+
+    def first(ws: WebSocket, event: Event, _data: Any, _arg: object) -> None:
+        told.append(f"first {event.name}")
+        if event is Event.ERROR:
+            ws.on_event(second_async if is_async else second)
+
+    one = Connection(callback=first)
+    waited = one.ws.closed()
+    one.ws.received_eof()
+    assert await result(waited) == -1
+    assert told == ["first OPEN", "first ERROR", "second CLOSE"]
+
+
+@in_loop
+async def test_a_callback_that_closes_is_given_no_message_any_more() -> None:
+    """Not those either that had arrived, whichever kind of callback it is."""
+    told = Told([])
+
+    async def closes(ws: WebSocket, event: Event, data: Any, arg: object) -> None:
+        told(ws, event, data, arg)
+        if data == "1":
+            ws.send_close(4000, "enough")
+
+    one = Connection(callback=closes)
+    one.receive(one.frames(*map(str, range(40))), one.close(4000))
+    await turns()
+    assert told.messages == ["0", "1"]
+    assert told.names[-1] == "CLOSE"
+    assert await result(one.ws.closed()) == 0
+
+
+@in_loop
+async def test_what_a_server_that_stops_has_read_is_still_told() -> None:
+    told = Told([])
+
+    async def callback(*args: Any) -> None:
+        told(*args)
+
+    one = Connection(callback=callback)
+    one.receive(one.frames("a", "b"))
+    one.ws.stop(1001, "Server stopping")
+    await turns()
+    assert told.messages == ["a", "b"]
+
+
+@in_loop
+async def test_who_no_longer_waits_for_the_end_costs_nothing() -> None:
+    one = Connection(callback=Told([]))
+    stays = one.ws.closed()
+    futures = []
+    for _ in range(20):
+        future = one.ws.closed()
+        futures.append(weakref.ref(future))
+        future.cancel()
+        del future
+    await turns()
+    gc.collect()
+    assert [future() for future in futures] == [None] * 20
+    late = one.ws.closed()
+    one.ws.lost(None)
+    assert (await result(stays), await result(late)) == (-1, -1)

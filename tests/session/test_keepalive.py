@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -204,10 +205,55 @@ async def test_a_peer_that_takes_what_is_sent_is_alive_though_it_says_nothing() 
         one.turn(3)
         one.link.take(5000)
     assert one.ws.state == "open"
-    one.turn(6)
-    assert one.ws.state == "closing"
+    one.turn(8)
     assert one.ws._ended_by is not None
-    assert one.ws._ended_by.reason == "Keep-alive timeout"
+    assert one.ws._ended_by.reason == "Inactivity timeout"
+
+
+@in_loop
+async def test_a_peer_is_not_blamed_for_a_ping_that_could_not_be_sent() -> None:
+    """It is sent as soon as there is room, and only then the time for an answer runs."""
+    one = Connection(make_host(webSockets={"ping": 2}, timeouts={"pong": 4}), callback=Told([]))
+    one.link.room = 0
+    one.ws.send(bytes(10_000))
+    await turns()
+    one.turn(60)
+    assert one.ws.state == "open"
+    one.link.take()
+    one.turn(2)
+    await turns()
+    assert [event[0] for event in one.seen()][:2] == ["message", "ping"]
+    one.turn(4)
+    await turns()
+    assert one.seen()[-1] == ("close", 1011, "Keep-alive timeout")
+
+
+@in_loop
+async def test_what_only_waits_to_be_sent_does_not_restart_inactivity() -> None:
+    one = Connection(make_host(timeouts={"inactivity": 5}), callback=Told([]))
+    one.turn(4)
+    one.link.room = 1000
+    one.ws.send(bytes(5000))
+    await turns()
+    one.turn(4)
+    assert one.ws.state == "open", "of that, some bytes were written"
+    one.ws.send("tick")
+    await turns()
+    one.turn(1.2)
+    assert one.ws._ended_by is not None
+    assert one.ws._ended_by.reason == "Inactivity timeout"
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), "5"])
+@in_loop
+async def test_what_is_no_length_of_a_deadline_changes_nothing(wrong: Any) -> None:
+    one = Connection(make_host(timeouts={"inactivity": 5}), callback=Told([]))
+    with pytest.raises((ValueError, TypeError)):
+        one.ws.update_deadline(inactivity=wrong)
+    one.turn(4)
+    assert one.ws.state == "open"
+    one.turn(2)
+    assert one.ws.state == "closing"
 
 
 @in_loop

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from ioto_server.session import Core
+import pytest
+
+from ioto_server.session import Closed, Core, Event, WebSocket
 from ioto_server.session.memory import SMALL, Memory
 
-from .harness import Connection, Told, in_loop, make_host, turns
+from .harness import Connection, Told, in_loop, make_host, result, turns
 
 LIMIT = 100_000
 
@@ -178,3 +181,61 @@ def test_a_loop_is_not_needed_to_count() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         assert memory.total == 10_000
+
+
+@in_loop
+async def test_of_what_is_given_up_the_end_is_told_all_the_same() -> None:
+    host = small()
+    told = Told([])
+    reads = asyncio.Event()
+
+    async def lags(ws: WebSocket, event: Event, data: Any, arg: object) -> None:
+        told(ws, event, data, arg)
+        if event is Event.OPEN:
+            await reads.wait()
+
+    one = Connection(host, callback=lags)
+    await turns()
+    one.link.room = 0
+    one.ws.send(bytes(60_000))
+    one.receive(one.frames(bytes(30_000)), one.close(1000))
+    await turns()
+    half_a_message(Connection(host, callback=Told([])), 40_000)
+    assert one.link.aborted
+    reads.set()
+    assert await result(one.ws.closed()) == 0
+    assert told.names == ["OPEN", "CLOSE"]
+
+
+@in_loop
+async def test_what_was_read_for_a_connection_that_is_gone_counts_until_it_is_taken() -> None:
+    host = small()
+    one = Connection(host)
+    one.receive(one.frames(bytes(30_000), "x"))
+    one.ws.lost(None)
+    assert host.memory.total >= 30_000
+    assert await one.ws.receive() == bytes(30_000)
+    assert await one.ws.receive() == "x"
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_what_was_read_for_a_connection_that_is_gone_is_given_up_first() -> None:
+    host = small()
+    gone, other = Connection(host), Connection(host, callback=Told([]))
+    gone.receive(gone.frames(bytes(60_000)))
+    gone.ws.lost(None)
+    half_a_message(other, 50_000)
+    assert (other.ws.state, len(host.memory)) == ("open", 1)
+    with pytest.raises(Closed):
+        await gone.ws.receive()
+
+
+@in_loop
+async def test_text_counts_as_what_it_takes_in_memory() -> None:
+    host = make_host()
+    one = Connection(host)
+    one.receive(one.frames("\N{GRINNING FACE}" * 20_000))
+    assert host.memory.total >= 80_000
+    await one.ws.receive()
+    assert host.memory.total == 0

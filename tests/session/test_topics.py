@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ioto_server.session import Carrier, Cause, Topics
@@ -14,8 +16,9 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[bytes] = []
 
-    def deliver(self, publication: Publication) -> None:
+    def deliver(self, publication: Publication) -> bool:
         self.heard += publication.frames(None)
+        return True
 
 
 def listeners(topics: Topics, topic: str) -> list[object]:
@@ -246,3 +249,16 @@ async def test_a_carrier_that_comes_late_is_told_what_there_is() -> None:
     recorder = Recorder()
     core.topics.carry(recorder)
     assert recorder.told == [("subscribed", "x", 1), ("subscribed", "a/*", 1), ("publish", "x", "1", True)]
+
+
+@pytest.mark.parametrize("wrong", [5, None, [1, 2]])
+@in_loop
+async def test_what_is_neither_text_nor_bytes_is_not_published(wrong: Any) -> None:
+    core = make_host()
+    one = Connection(core, callback=Told([]))
+    one.ws.subscribe("news")
+    with pytest.raises(TypeError):
+        core.publish("news", wrong)
+    core.publish("news", bytearray(b"bytes"))  # type: ignore[arg-type]
+    await turns()
+    assert one.seen() == [("message", b"bytes")]
