@@ -173,7 +173,8 @@ class Crew:
         last told, which is as a rule at most a second old, and given with its age.
         """
         serving = self._staff.serving
-        asked = [pulse for hand in serving if (pulse := hand.pulse()) is not None]
+        able = [hand for hand in serving if not hand.stuck]
+        asked = [pulse for hand in able if (pulse := hand.pulse()) is not None]
         if asked:
             await asyncio.wait(asked, timeout=_FOR_FIGURES)
         told = [hand.figures for hand in serving]

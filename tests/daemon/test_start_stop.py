@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon, run_program, write_project
 from tests.support.raw import CLOSE, TEXT, RawClient
+from tests.support.waiting import until
 
 ECHO = """\
 from ioto_server import Web, action
@@ -279,6 +280,30 @@ def test_a_second_signal_ends_at_once(start_daemon: StartDaemon) -> None:
         assert daemon.running
         daemon.signal(signal.SIGTERM)
         daemon.wait()
+
+
+def test_a_second_signal_ends_at_once_though_an_action_holds_the_loop(start_daemon: StartDaemon) -> None:
+    """The first cannot be carried out; the log says where the action is."""
+    holds = ECHO.replace(
+        "        await web.websocket.send(message)",
+        "        open('held', 'w').close()\n        while message:\n            pass",
+    )
+    daemon = start_daemon({}, {"holds.py": holds})
+    with RawClient(daemon.url) as client:
+        client.upgrade("/ws/echo")
+        client.send_frame(TEXT, b"hold")
+        until(lambda: (daemon.folder / "held").exists(), "the loop is held")
+
+        def ended() -> bool:
+            # Two that are pending at once are one to the kernel: so again and again, as an operator does.
+            if daemon.running:
+                daemon.signal(signal.SIGTERM)
+            return not daemon.running
+
+        until(ended, "it ends")
+        assert daemon.wait() == 1
+    assert daemon.log("stopped at once")["by"] == "SIGTERM"
+    assert "holds.py" in daemon.output.partition("most recent call first")[2]
 
 
 def test_a_unix_socket_is_removed(start_daemon: StartDaemon, tmp_path: Path) -> None:
