@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon
-from tests.support.raw import accept_for, frame
+from tests.support.raw import accept_for, frame, trusting
 
 ECHO = """\
 from ioto_server import Event, Web, action
@@ -38,7 +38,8 @@ class Echoing:
         self.answered = 0
 
     async def connect(self, daemon: Daemon) -> None:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        tls = trusting() if daemon.url.startswith("https:") else None
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", daemon.port, ssl=tls)
         self._writer.write(
             f"GET /ws/echo HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n".encode()
