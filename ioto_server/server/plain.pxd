@@ -81,6 +81,7 @@ cdef class Stream(Watched):
 
     cdef int look(self) except -1
     cdef read(self)
+    cdef Py_ssize_t unread(self) except -1
     cdef Py_ssize_t read_into(self, buffer, Py_ssize_t *room) except? -1
     cdef ends(self)
     cdef write_one(self, bytes part)
@@ -99,4 +100,5 @@ cdef class Stream(Watched):
 
 
 cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1
+cpdef Py_ssize_t count_unread(transport) except -1
 cpdef bint is_lost(transport)

@@ -73,6 +73,14 @@ def write_parts(transport: asyncio.Transport, parts: list[bytes], size: int) -> 
     return True
 
 
+def count_unread(_transport: asyncio.BaseTransport) -> int:
+    """Bytes that a transport of ours took from the kernel and keeps while it is paused.
+
+    Without TLS there are none; what the loop's own TLS keeps, it does not say.
+    """
+    return 0
+
+
 def is_own(_transport: asyncio.BaseTransport) -> bool:
     """Whether a transport is ours, and not the loop's."""
     return False

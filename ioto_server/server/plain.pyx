@@ -513,6 +513,9 @@ cdef class Stream(Watched):
         finally:
             PyBuffer_Release(&view)
 
+    cdef Py_ssize_t unread(self) except -1:
+        return 0
+
     cdef ends(self):
         self.ended = True
         if self.protocol.eof_received():
@@ -776,6 +779,10 @@ cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1:
     else:
         transport.writelines(parts)
     return True
+
+
+cpdef Py_ssize_t count_unread(transport) except -1:
+    return (<Stream> transport).unread() if isinstance(transport, Stream) else 0
 
 
 def is_own(transport):

@@ -335,6 +335,16 @@ cdef class SecureStream(Stream):
             if size < <Py_ssize_t> IOTO_WIRE or (self.paused and not self.closing):
                 return
 
+    cdef Py_ssize_t unread(self) except -1:
+        """Bytes of records that are not opened yet, and of one that the protocol had no room for."""
+        cdef ioto_wire *wire = self.wire.wire
+        cdef Py_ssize_t size = openssl.SSL_pending(self.session)
+        if self.taking:
+            size += wire.end - wire.at
+        elif self.kept is not None:
+            size += PyBytes_GET_SIZE(self.kept)
+        return size
+
     cdef take_up(self):
         """Put what was kept back on the wire."""
         cdef ioto_wire *wire = self.wire.wire

@@ -2,7 +2,7 @@
 
 from ioto_server.session.websocket cimport WebSocket
 
-from .plain cimport Taker, is_lost, write_parts
+from .plain cimport Taker, count_unread, is_lost, write_parts
 from .server cimport Server
 
 
@@ -21,6 +21,7 @@ cdef class WebSocketConnection(Taker):
     cpdef begin(self, websocket, bytes head)
     cpdef write(self, list parts, Py_ssize_t size)
     cpdef Py_ssize_t unsent(self) except -1
+    cpdef Py_ssize_t unread(self) except -1
     cpdef pause_reading(self)
     cpdef resume_reading(self)
     cpdef finish(self)

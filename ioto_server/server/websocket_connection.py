@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ioto_server.session.websocket import WebSocket
 
-from .plain import Taker, is_lost, write_parts
+from .plain import Taker, count_unread, is_lost, write_parts
 
 if TYPE_CHECKING:
     from ioto_server.session import Action
@@ -108,6 +108,10 @@ class WebSocketConnection(Taker):
     def unsent(self) -> int:
         """Bytes that the transport still holds."""
         return self._transport.get_write_buffer_size()
+
+    def unread(self) -> int:
+        """Bytes that the transport keeps back."""
+        return count_unread(self._transport)
 
     def pause_reading(self) -> None:
         """Stop reading."""

@@ -296,6 +296,8 @@ class Lifecycle(Delivery):
         if self.phase == ENDED:
             # The link is no more, whatever it says that it still holds.
             return read
+        if self._held:
+            read += self._link.unread()
         outbox = self._outbox
         return read + (outbox.queued + outbox.deferred_size if outbox.writable else outbox.backlog())
 

@@ -29,6 +29,10 @@ class Link:
         """Bytes handed over that the kernel has not taken yet."""
         raise NotImplementedError
 
+    def unread(self) -> int:
+        """Bytes taken from the kernel and kept back while reading is paused."""
+        raise NotImplementedError
+
     def pause_reading(self) -> None:
         """Stop reading from the peer: TCP makes it wait."""
         raise NotImplementedError

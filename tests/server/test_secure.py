@@ -24,7 +24,7 @@ import uvloop
 
 from ioto_server.config import Tls
 from ioto_server.server import secure
-from ioto_server.server.plain import Plain, Taker, write_parts
+from ioto_server.server.plain import Plain, Taker, count_unread, write_parts
 from ioto_server.server.tls import TlsContext, make_context
 from tests.server.test_plain import LIMIT, Recorded, Recorder, load_source, until
 from tests.tls.certificates import client_context, write_pair
@@ -334,6 +334,32 @@ async def test_reading_that_pauses_goes_on_with_what_has_come(bench: Bench) -> N
             await asyncio.sleep(0.001)
             served.transport.resume_reading()
         assert served.data == sent
+
+
+@on_uvloop
+async def test_what_is_kept_back_while_reading_pauses_is_counted(bench: Bench) -> None:
+    own = bench.module is secure and secure.BY_LOOP is None
+    client, served = await bench.connect()
+    during: list[int] = []
+
+    def take(data: bytes) -> None:
+        served.data += data
+        served.transport.pause_reading()
+        during.append(count_unread(served.transport))
+
+    served.on_data = take
+    assert count_unread(served.transport) == 0
+    # Records of 1000 bytes, so that several come in one read; each is a little longer than what is in it.
+    for _ in range(20):
+        await bench.send(client, bytes(1000))
+    while len(served.data) < 20_000:
+        await until(lambda: not served.transport.is_reading())
+        assert count_unread(served.transport) == (during[-1] if own else 0)
+        served.transport.resume_reading()
+        count = len(during)
+        await until(lambda count=count: len(during) > count or len(served.data) == 20_000)  # type: ignore[misc]
+    assert count_unread(served.transport) == 0
+    assert (max(during) > 1000) == own
 
 
 @pytest.mark.parametrize(

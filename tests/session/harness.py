@@ -67,6 +67,7 @@ class MemoryLink(Link):
         self.writes: list[bytes] = []
         self.taken = bytearray()
         self.reading = True
+        self.kept_back = 0
         self.finished = False
         self.lingering = False
         self.aborted = False
@@ -102,6 +103,9 @@ class MemoryLink(Link):
 
     def unsent(self) -> int:
         return len(self._waiting)
+
+    def unread(self) -> int:
+        return self.kept_back
 
     def pause_reading(self) -> None:
         self.reading = False

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ioto_server.session import Closed, Core, Event, WebSocket
+from ioto_server.session.inbox import MOST_MESSAGES
 from ioto_server.session.memory import SMALL, Memory
 
 from .harness import Connection, Told, in_loop, make_host, result, turns
@@ -238,4 +239,24 @@ async def test_text_counts_as_what_it_takes_in_memory() -> None:
     one.receive(one.frames("\N{GRINNING FACE}" * 20_000))
     assert host.memory.total >= 80_000
     await one.ws.receive()
+    assert host.memory.total == 0
+
+
+@in_loop
+async def test_what_the_link_keeps_back_of_a_paused_connection_counts_until_it_is_read_again() -> None:
+    host = small()
+    one = Connection(host)
+    one.link.kept_back = 20_000
+    one.receive(one.frames(bytes(1000)))
+    assert one.link.reading
+    # Nothing is kept back of who is not paused: it passes through.
+    assert host.memory.total < 2000
+    one.receive(one.frames(*[bytes(1000)] * MOST_MESSAGES))
+    assert not one.link.reading
+    counted = host.memory.total
+    one.link.kept_back = 0
+    assert counted == one.ws.buffered + 20_000 > (MOST_MESSAGES + 1) * 1000 + 20_000
+    for _ in range(MOST_MESSAGES + 1):
+        await one.ws.receive()
+    assert one.link.reading
     assert host.memory.total == 0
