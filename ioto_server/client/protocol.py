@@ -67,7 +67,9 @@ class ClientProtocol:
     def next_event(self) -> Received:
         """The next event. What it obliges a client to say is in `out` already."""
         codec = self._codec
-        event = codec.next_event()
+        while (event := codec.next_event()) is Received.INFLATING:
+            # A client has nobody else to serve meanwhile.
+            pass
         if event == Received.PING and self._answer_pings and not codec.close_sent:
             codec.send_pong(codec.data, self.out)
         elif event == Received.CLOSE:

@@ -18,6 +18,7 @@ cdef int OPEN
 cdef int SMALL
 cdef int _EVENTS_UNTIMED
 cdef object SENT
+cdef object _INFLATING
 cdef object _MESSAGE
 cdef object _NEED_DATA
 cdef object _PARTIAL

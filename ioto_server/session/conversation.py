@@ -31,6 +31,7 @@ _EVENTS_UNTIMED: Final = 64
 _NEED_DATA: Final = Received.NEED_DATA
 _MESSAGE: Final = Received.MESSAGE
 _PIECE: Final = Received.PIECE
+_INFLATING: Final = Received.INFLATING
 _WHOLE: Final = Event.MESSAGE
 _PARTIAL: Final = Event.PARTIAL_MESSAGE
 
@@ -69,8 +70,9 @@ class Conversation(Sending):
                 if outbox.queued:
                     outbox.flush()
         if self.held or self.bytes_in >= self._count_at:
-            # What is small is not counted, so small reads need not be looked at one by one.
-            self._count_at = self.bytes_in + SMALL
+            if self._codec.deflate is None:
+                # What is small is not counted, so small reads need not be looked at one by one.
+                self._count_at = self.bytes_in + SMALL
             self._recount()
 
     def _pump(self) -> None:
@@ -88,6 +90,11 @@ class Conversation(Sending):
                 event = _WHOLE
             elif kind is _PIECE:
                 event = _PARTIAL
+            elif kind is _INFLATING:
+                # That much takes its time, and memory that so few bytes do not show.
+                event = None
+                untimed = 1
+                self._recount()
             else:
                 event = None
                 self._control(kind)

@@ -91,7 +91,7 @@ class Lifecycle(Delivery):
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = self.dropped = 0
         # Bytes counted in limits.memory, written by the account; and at what `bytes_in` to count again.
         self.held = 0
-        self._count_at = SMALL
+        self._count_at = SMALL if codec.deflate is None else 0
         # A reload changes the host's configuration, not that of a connection that is open.
         self._config: Config = host.config if config is None else config
         self._clock = host.clock

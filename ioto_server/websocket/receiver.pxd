@@ -17,12 +17,14 @@ cdef object PING
 cdef object PONG
 cdef object CLOSE
 cdef object FAILED
+cdef object INFLATING
 cdef int NO_STATUS
 cdef object TEXT
 cdef object BINARY
 cdef int BINARY_BITS
 cdef int TEXT_BITS
 cdef int64_t INFLATE_STEP
+cdef int64_t INFLATED_AT_ONCE
 
 
 cdef class Receiver(FrameReader):
@@ -30,6 +32,7 @@ cdef class Receiver(FrameReader):
     cdef bint _stream
     cdef bint _text_bytes
     cdef bint _validate
+    cdef int64_t _inflated
     cdef int _short
     cdef bytes _control
     cdef Inflater _inflater

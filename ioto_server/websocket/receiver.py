@@ -24,6 +24,7 @@ class Received(IntEnum):
     PONG = 4
     CLOSE = 5
     FAILED = 6
+    INFLATING = 7
 
 
 # Looked up once: an enum's member is an attribute of its class.
@@ -34,6 +35,7 @@ PING = Received.PING
 PONG = Received.PONG
 CLOSE = Received.CLOSE
 FAILED = Received.FAILED
+INFLATING = Received.INFLATING
 TEXT = Opcode.TEXT
 BINARY = Opcode.BINARY
 # What a header's four bits are compared with: to compare them with the enum's member costs a call, compiled.
@@ -43,6 +45,9 @@ NO_STATUS = int(CloseCode.NO_STATUS)
 
 #: Bytes that are inflated in one go: what a message may be over its limit, in memory, for a moment.
 INFLATE_STEP = 64 * 1024
+
+#: Inflated bytes after which whoever pulls events may look up: a frame may hold a thousand times its length.
+INFLATED_AT_ONCE = 1024 * 1024
 
 
 class Receiver(FrameReader):
@@ -55,6 +60,7 @@ class Receiver(FrameReader):
 
     __slots__ = (
         "_control",
+        "_inflated",
         "_inflater",
         "_inflating",
         "_message",
@@ -92,6 +98,8 @@ class Receiver(FrameReader):
         # Compressed bytes of a message go through the inflater; it may have some still.
         self._inflater = None if deflate is None else Inflater(deflate)
         self._inflating = False
+        # How much was inflated since we last said so.
+        self._inflated = 0
         # What the last event brought.
         self.opcode = TEXT
         self.data: Any = b""
@@ -114,9 +122,10 @@ class Receiver(FrameReader):
 
         MESSAGE and PIECE: ``opcode``, ``data`` (``str`` or ``bytes``) and ``data_length``, its length in
         bytes before decoding. PING and PONG: ``data`` (``bytes``). CLOSE: ``close_code``, ``close_reason``.
-        FAILED: ``error``. NEED_DATA: the buffer is used up and given back. After CLOSE and FAILED everything
-        received is discarded (RFC 6455, 1.4 and 7.1.7); after a Close was sent, everything but CLOSE and
-        FAILED.
+        FAILED: ``error``. INFLATING: nothing is complete yet, but about a megabyte was inflated since this
+        was last said, wherever the cuts let that come: call again, at once or later. NEED_DATA: the buffer
+        is used up and given back. After CLOSE and FAILED everything received is discarded (RFC 6455, 1.4 and
+        7.1.7); after a Close was sent, everything but CLOSE and FAILED.
         """
         # The common case first: a whole short message in one frame. Its bytes can break no rule but UTF-8's.
         pos = self._pos
@@ -311,7 +320,10 @@ class Receiver(FrameReader):
         return self._deliver()
 
     def _inflate(self, inflater: Inflater, message: Assembly) -> Received | None:
-        """Inflate some of what was fed and check it; a piece when one is full, FAILED when it is bad."""
+        """Inflate some of what was fed and check it; a piece when one is full, FAILED when it is bad.
+
+        INFLATING when it was much; None when it was not, or nothing.
+        """
         # One byte over the limit is enough to know. There, and at the end of a piece, the inflater must be
         # exact, or it would depend on the cuts whether that is met first, or bad data behind it.
         limit = INFLATE_STEP
@@ -337,8 +349,14 @@ class Receiver(FrameReader):
             self._too_big()
             self._forget()
             return FAILED
+        self._inflated += len(data)
         if self._stream and len(message) >= self._max_frame:
             return self._deliver_piece()
+        if self._inflated >= INFLATED_AT_ONCE:
+            self._inflated = 0
+            self.data = b""
+            self.data_length = 0
+            return INFLATING
         return None
 
     def _bad_data(self) -> Received:

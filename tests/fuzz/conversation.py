@@ -55,9 +55,10 @@ class Player:
         self.protocol.receive(lent, start, end)
 
     def pull(self) -> bool:
-        """Pull one event; false when there is none."""
+        """Pull one event, but for INFLATING, which depends on the cuts; false when there is none."""
         protocol = self.protocol
-        kind = protocol.next_event()
+        while (kind := protocol.next_event()) == self._codec.Received.INFLATING:
+            pass
         assert type(kind) is self._codec.Received
         if kind == self._codec.Received.NEED_DATA:
             assert protocol.buffered <= self._settings["max_message"] + HEADER + CONTROL

@@ -65,7 +65,8 @@ class Side:
         return protocol.close_received or protocol.error is not None
 
     def pull(self) -> bool:
-        kind = self.protocol.next_event()
+        while (kind := self.protocol.next_event()) == self.codec.Received.INFLATING:
+            pass
         if kind == self.codec.Received.NEED_DATA:
             return False
         self.see(note(self.protocol, kind.name))
@@ -285,7 +286,8 @@ def replay(side: Side, size: int) -> list[tuple[Any, ...]]:
     for at in range(0, len(side.read), size):
         protocol.receive(bytearray(side.read[at : at + size]))
         while kind := protocol.next_event():
-            found.append(note(protocol, kind.name))
+            if kind.name != "INFLATING":
+                found.append(note(protocol, kind.name))
     return found
 
 

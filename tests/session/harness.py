@@ -17,7 +17,7 @@ from ioto_server.config import Config
 from ioto_server.session import Clock as TimersClock
 from ioto_server.session import Core, Event, Link, WebSocket
 from ioto_server.session.keepalive import KeepAlive
-from ioto_server.websocket import Opcode, Protocol, Received
+from ioto_server.websocket import Deflate, Opcode, Protocol, Received
 
 Arguments = ParamSpec("Arguments")
 
@@ -162,6 +162,7 @@ class Connection:
         stream: bool = False,
         drop_when_slow: bool = False,
         link: MemoryLink | None = None,
+        deflate: Deflate | None = None,
         begin: bool = True,
     ) -> None:
         self.host = host or make_host()
@@ -176,6 +177,7 @@ class Connection:
                 max_frame=limits.max_frame,
                 max_fragments=limits.max_fragments,
                 stream=stream,
+                deflate=deflate,
             ),
             keepalive=keepalive or self.host.keepalive(),
             protocol=None,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from zlib import DEFLATED, Z_SYNC_FLUSH, compressobj
 
 import pytest
 
 from ioto_server.session import Closed, Core, Event, WebSocket
 from ioto_server.session.inbox import MOST_MESSAGES
 from ioto_server.session.memory import SMALL, Memory
+from ioto_server.websocket import Deflate
+from tests.websocket.wire import masked
 
-from .harness import Connection, Told, in_loop, make_host, result, turns
+from .harness import Connection, Told, capture_logs, in_loop, make_host, result, turns
 
 LIMIT = 100_000
 
@@ -97,6 +100,50 @@ async def test_as_many_are_closed_as_it_takes() -> None:
     host.memory.limit = 50_000
     half_a_message(Connection(host, callback=Told([])), 5000)
     assert sum(one.ws.state == "open" for one in ones) == 5
+
+
+def inflating(size: int) -> bytes:
+    """A frame of about a thousandth of `size`, which a part of a message inflates to."""
+    stream = compressobj(9, DEFLATED, -15)
+    return masked(0x42, stream.compress(bytes(size)) + stream.flush(Z_SYNC_FLUSH))
+
+
+@in_loop
+async def test_what_few_compressed_bytes_inflate_to_is_counted() -> None:
+    host = make_host(limits={"memory": "10MB"})
+    one = Connection(host, deflate=Deflate())
+    frame = inflating(900_000)
+    assert len(frame) < SMALL
+    one.receive(frame)
+    assert host.memory.total >= 900_000
+
+
+@in_loop
+async def test_of_a_frame_no_more_is_inflated_than_the_limit_allows() -> None:
+    host = make_host(limits={"memory": "10MB"})
+    one = Connection(host, deflate=Deflate())
+    with capture_logs() as logs:
+        one.receive(inflating(64 << 20))
+        while one.ws.state == "open":  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert one.outcome == ("over limits.memory", 1013, "Over limits.memory", False)
+    assert host.memory.total == 0
+    (line,) = (line for line in logs if line["event"] == "over limits.memory")
+    # The inflater is asked for a megabyte at a time, in steps, and has the frame's rest.
+    assert 10 << 20 < line["held"] < (11 << 20) + 200_000
+
+
+@in_loop
+async def test_the_others_have_their_turn_while_a_frame_inflates() -> None:
+    """64 megabytes take longer than one connection may keep the loop, however fast the machine."""
+    one = Connection(make_host(), deflate=Deflate())
+    one.receive(inflating(64 << 20), one.ping(b"behind it"))
+    assert not one.link.reading
+    assert one.ws.buffered < 64 << 20
+    while not one.link.reading:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert one.ws.buffered == 64 << 20
+    assert one.seen() == [("pong", b"behind it")]
 
 
 @in_loop

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ioto_server.websocket import Deflate, Opcode, Protocol, StateError
+from ioto_server.websocket import Deflate, Opcode, Protocol, Received, StateError
 
 from .test_cuts import cut, with_pauses
 from .wire import BINARY, PING, TEXT, bytewise, events, failure, feed, make, masked, plain
@@ -302,6 +302,27 @@ def test_zip_bomb(mebibytes: int, kept: bool, fragmented: bool) -> None:
         assert found == [("FAILED", 1009, f"Message over limits.maxMessage ({limit})")]
     # The message, once as it grows and once as it is delivered.
     assert peak < 3 * limit
+
+
+def test_who_pulls_may_look_up_while_much_inflates() -> None:
+    """After a megabyte each time, of one message or of many."""
+    one = masked(COMPRESSED_BINARY, b"".join(bomb(20))[:-4])
+    many = b"".join(masked(COMPRESSED_BINARY, payload) for payload in deflated(*[bytes(300_000)] * 70))
+    for wire, total in ((one, 20 * MIB), (many, 21_000_000)):
+        protocol = make(deflate=AGREED, max_message=20 * MIB)
+        protocol.receive(wire)
+        times = most = held = delivered = 0
+        while kind := protocol.next_event():
+            if kind is Received.INFLATING:
+                assert (protocol.data, protocol.data_length) == (b"", 0)
+                times += 1
+                most = max(most, delivered + protocol.buffered - held)
+                held = delivered + protocol.buffered
+            else:
+                delivered += protocol.data_length
+        assert delivered == total
+        assert times >= 18
+        assert most < MIB + 2 * 65536
 
 
 # Fragments, control frames, pieces
