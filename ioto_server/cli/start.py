@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from pathlib import Path
 
 import click
 
 from ioto_server.config import load_config
-from ioto_server.daemon.run import run
+from ioto_server.daemon.outcome import OK, say
+from ioto_server.daemon.signals import Interrupted, Signals
 
 from .options import config_option, load, set_option
 
@@ -29,5 +31,18 @@ def command(config: Path | None, overrides: list[tuple[str, str]], watch: bool) 
 
     Exit codes: 0 stopped, 1 failed (an endpoint is taken), 2 wrong use, configuration or plugin.
     """
-    loaded = load(config, overrides)
-    raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides), watch))
+    # First of all: a SIGHUP that comes while the server is imported must not end it.
+    signals = Signals()
+    try:
+        with signals.break_off():
+            loaded = load(config, overrides)
+    except Interrupted as by:
+        say(f"ioto-server: stopped by {by} before its configuration was read")
+        raise SystemExit(OK) from None
+    gc.disable()
+    try:
+        # Most of a start, and without garbage.
+        from ioto_server.daemon.run import run
+    finally:
+        gc.enable()
+    raise SystemExit(run(loaded, partial(load_config, loaded.path, overrides=overrides), signals, watch))

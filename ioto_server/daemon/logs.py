@@ -63,6 +63,12 @@ def gather(loop: asyncio.AbstractEventLoop | None) -> None:
         _output.gather(None if loop is None else loop.call_soon)
 
 
+def flush() -> None:
+    """Write what has gathered, from whichever thread: the loop is held, and the process ends."""
+    if _output is not None:
+        _output.flush()
+
+
 def _forget_gathered() -> None:
     if _output is not None:
         _output.forget()

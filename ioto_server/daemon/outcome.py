@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from .journal import leads_to_journal, with_priority
@@ -45,4 +46,6 @@ def say(text: str) -> None:
     text = visible(text)
     if leads_to_journal(_STDERR):
         text = with_priority("error", text)
-    print(text, file=sys.stderr, flush=True)
+    # Nobody may be there to read it: the exit code says it all the same.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -16,5 +16,5 @@ cdef class Output:
 
     cpdef write(self, str line)
     cpdef info(self, str line)
-    cdef _flush(self)
+    cpdef flush(self)
     cdef _put(self, list lines)

@@ -46,7 +46,7 @@ class Output:
 
         Called in the thread of the loop, as long as that is there.
         """
-        self._flush()
+        self.flush()
         self._call_soon = call_soon
         self._thread = get_ident()
         self._in_turn = False
@@ -61,7 +61,7 @@ class Output:
         """Write one line, given without its end, or count it as lost."""
         if self._gathered and get_ident() == self._thread:
             self._gathered.append(line)
-            self._flush()
+            self.flush()
         else:
             self._put([line])
 
@@ -77,7 +77,7 @@ class Output:
             self._gathered.append(line)
             self._gathered_size += len(line)
             if self._gathered_size > _MOST_GATHERED:
-                self._flush()
+                self.flush()
 
     # What structlog calls on a logger, by the level's name.
     debug = info
@@ -85,9 +85,10 @@ class Output:
 
     def _end_turn(self) -> None:
         self._in_turn = False
-        self._flush()
+        self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what has gathered. Another thread than the loop's calls this only where the process ends."""
         if self._gathered:
             lines, self._gathered = self._gathered, []
             self._gathered_size = 0
@@ -113,7 +114,7 @@ class Output:
 
         Raises OSError, and goes on in the old file, where the new one cannot be opened.
         """
-        self._flush()
+        self.flush()
         if isinstance(self._path, Path):
             fresh = _open(self._path)
             # One step: a thread that is writing meanwhile finds the one or the other.

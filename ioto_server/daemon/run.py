@@ -28,15 +28,15 @@ from .systemd import Systemd
 _log = structlog.get_logger("ioto_server")
 
 
-def run(loaded: Loaded, load: Loader, watch: bool = False) -> int:
+def run(loaded: Loaded, load: Loader, signals: Signals, watch: bool = False) -> int:
     """Serve until told to stop; returns the exit code. `load` gives the configuration anew, for a reload.
 
-    `watch` has it reload by itself whenever its file or a plugin is saved.
+    `signals` holds what was ordered since the process began; `watch` has it reload by itself whenever its
+    file or a plugin is saved.
 
     0 after an orderly stop, 1 when an endpoint cannot be bound or a second signal cut the stop short, 2 when
     the configuration or a plugin cannot be used. Nothing is accepted before everything is ready.
     """
-    signals = Signals()
     # systemd's watchdog ends a stuck process with SIGABRT: its traceback names the action that was at fault.
     faulthandler.enable()
     systemd = Systemd.from_environment(os.environ, os.getpid())

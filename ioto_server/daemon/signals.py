@@ -14,12 +14,15 @@ from typing import Final
 
 import structlog
 
+from . import logs
 from .outcome import FAILED
 
 _log = structlog.get_logger("ioto_server")
 
 # What a second order to stop, or one before we are ready, waits for a loop that does not turn, in seconds.
 _FOR_LOOP: Final = 2.0
+# What it may take to say why we end, in seconds: the log may be a full pipe that nobody reads any more.
+_FOR_LAST_WORDS: Final = 1.0
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 # Before we are ready they would end us: nobody who sends one means that.
@@ -141,8 +144,18 @@ class Signals:
 def _end_unless(turns: threading.Event, by: str) -> None:
     if turns.wait(_FOR_LOOP):
         return
+    # Its thread is C's: it ends us also while a write of ours blocks with the interpreter's lock held.
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(_FOR_LAST_WORDS, exit=True, file=nowhere)
+        try:
+            _say_last_words(by)
+        finally:
+            os._exit(FAILED)
+
+
+def _say_last_words(by: str) -> None:
+    logs.flush()
     _log.error("stopped at once", by=by, why="code that holds the loop does not let go: see the traceback")
     sys.stdout.flush()
     # Names the line of the action, or of the plugin's io_start.
     faulthandler.dump_traceback()
-    os._exit(FAILED)
