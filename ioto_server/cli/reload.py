@@ -23,7 +23,7 @@ def command(config: Path | None, control: Path | None) -> None:
     Open connections live on. Exit code 1 where the daemon refuses; it then goes on as before and says why.
     """
     try:
-        answer = ask(control_path(config, control), "reload")
+        answer = ask(control_path(config, control), "reload", timeout=None)
     except AskError as error:
         raise Failed(str(error)) from None
     for warning in answer["warnings"]:

@@ -23,7 +23,7 @@ def command(config: Path | None, control: Path | None) -> None:
     not get ready; the old one then goes on as before.
     """
     try:
-        answer = ask(control_path(config, control), "upgrade", timeout=180)
+        answer = ask(control_path(config, control), "upgrade", timeout=None)
     except AskError as error:
         raise Failed(str(error)) from None
     told = answer["connections"]

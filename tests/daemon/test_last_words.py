@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.support.daemon import DEADLINE, PROGRAM, Daemon, environment, write_project
+from tests.support.daemon import DEADLINE, PROGRAM, Daemon, environment, run_program, write_project
 from tests.support.raw import RawClient
 from tests.support.waiting import until
 
@@ -146,3 +146,15 @@ def test_the_exit_code_is_right_where_nobody_reads_why(
     finally:
         os.close(write)
     assert run.returncode == 2
+
+
+def test_a_command_says_that_the_server_is_held(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, {})
+    daemon.signal(signal.SIGSTOP)
+    try:
+        run = run_program("reload", "--config", daemon.config, cwd=daemon.folder)
+    finally:
+        daemon.signal(signal.SIGCONT)
+    assert run.returncode == 1
+    assert "does not answer within 10 seconds" in run.stderr
+    assert "Two SIGTERMs" in run.stderr
