@@ -62,7 +62,9 @@ class HttpConnection(HttpLife):
         """Bytes have arrived."""
         if self.phase is SHUT or self.phase is GONE:
             return
-        self._last_io = self._wheel.now
+        if not self._full:
+            # Who owes us the reading of an answer is not active by sending on.
+            self._last_io = self._wheel.now
         self._parser.feed(memoryview(self._server.buffer)[:nbytes])
         self.advance()
 
@@ -216,7 +218,7 @@ class HttpConnection(HttpLife):
             # The client may or may not send its body now: only a new connection is unambiguous.
             self._shut(Step.LAST_ANSWERED)
         else:
-            self._arm()
+            self._hurry_body()
             self.advance()
 
     def _next(self) -> None:

@@ -56,6 +56,7 @@ cdef class HttpLife:
     cdef bint _awaits_client(self) except -1
     cdef double _comment_at(self) except? -1
     cpdef begin_request(self)
+    cdef _hurry_body(self)
     cdef double _expire(self, double now) except? -1
     cdef bint _is_taking(self) except -1
     cdef _request_expires(self, double now)

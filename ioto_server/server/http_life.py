@@ -174,6 +174,13 @@ class HttpLife:
             self._deadline = inf
         self._arm()
 
+    def _hurry_body(self) -> None:
+        """The answer is complete and the request's body is not: what `unhurry` took away holds again."""
+        if self._deadline == inf:
+            self._set_deadline(self._request_time)
+        else:
+            self._arm()
+
     def update_deadline(self, inactivity: float | None, request: float | None) -> None:
         """Restart the deadlines of the request, with other lengths in seconds where given."""
         if inactivity is not None:

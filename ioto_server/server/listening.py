@@ -30,7 +30,8 @@ class Listening:
     ) -> None:
         """Make each connection by `connection(scheme)`.
 
-        TLS must be agreed on in `handshake()` seconds; who begins with it is counted by `arrive`.
+        TLS must be agreed on in `handshake()` seconds, asked anew for each connection; who begins with it is
+        counted by `arrive`.
         """
         self._connection = connection
         self._handshake = handshake
@@ -63,7 +64,7 @@ class Listening:
             server: asyncio.AbstractServer
             if endpoint.scheme == "https":
                 assert tls is not None
-                server = await serve(plain, listener.socket, protocol, tls, self._handshake(), self._arrive)
+                server = await serve(plain, listener.socket, protocol, tls, self._handshake, self._arrive)
             else:
                 server = await plain.serve(listener.socket, protocol)
             self._open.setdefault(endpoint, []).append((listener, server))

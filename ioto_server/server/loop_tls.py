@@ -49,7 +49,7 @@ def serve_by_loop(
     listener: socket.socket,
     protocol: Callable[[], asyncio.BaseProtocol],
     context: TlsContext,
-    handshake: float,
+    handshake: Callable[[], float],
     arrive: Arrive,
 ) -> asyncio.AbstractServer:
     """Accept at a socket that is bound already; see `secure.serve`."""
@@ -64,13 +64,13 @@ class _Acceptor:
         listener: socket.socket,
         protocol: Callable[[], asyncio.BaseProtocol],
         context: TlsContext,
-        handshake: float,
+        handshake: Callable[[], float],
         arrive: Arrive,
     ) -> None:
         self._listener = listener
         self._protocol = protocol
         self._context = context
-        self._handshake = min(handshake, _A_DAY)
+        self._handshake = handshake
         self._arrive = arrive
         self._loop = asyncio.get_running_loop()
         self._shaking: set[asyncio.Task[None]] = set()
@@ -120,7 +120,7 @@ class _Acceptor:
                     partial(_Newcomer, self._protocol, arrival),
                     accepted,
                     ssl=self._context,
-                    ssl_handshake_timeout=self._handshake,
+                    ssl_handshake_timeout=min(self._handshake(), _A_DAY),
                     ssl_shutdown_timeout=_A_DAY,
                 )
         finally:

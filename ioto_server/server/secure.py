@@ -29,12 +29,13 @@ async def serve(
     listener: socket.socket,
     protocol: Callable[[], asyncio.BaseProtocol],
     context: TlsContext,
-    handshake: float,
+    handshake: Callable[[], float],
     arrive: Arrive,
 ) -> asyncio.AbstractServer:
     """Accept at a socket that is bound already, until the result is closed, and `listener` with it.
 
     A client that `arrive(peername)` has no place for is closed. The others' TLS has to be agreed on within
-    `handshake` seconds, then a protocol is told of the connection. What was accepted lives on.
+    `handshake()` seconds, asked anew for each, then a protocol is told of the connection. What was accepted
+    lives on.
     """
     return serve_by_loop(listener, protocol, context, handshake, arrive)

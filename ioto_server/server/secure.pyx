@@ -137,7 +137,7 @@ def order_suites(context, list names not None):
         raise ssl_error()
 
 
-async def serve(Plain plain not None, listener, protocol, context, double handshake, arrive):
+async def serve(Plain plain not None, listener, protocol, context, handshake, arrive):
     if BY_LOOP is not None:
         return serve_by_loop(listener, protocol, context, handshake, arrive)
     return SecureAcceptor(plain, listener, protocol, context, handshake, arrive)
@@ -145,7 +145,7 @@ async def serve(Plain plain not None, listener, protocol, context, double handsh
 
 cdef class SecureAcceptor(Acceptor):
     cdef object context
-    cdef double handshake
+    cdef object handshake
     cdef object arrive
     cdef Wire wire
 
@@ -227,7 +227,7 @@ cdef class SecureStream(Stream):
         self.session = self.wire.attach(made, True)
         self.ssl_object = made
         self.made_by = acceptor.protocol
-        self.patience = self.plain.loop.call_later(acceptor.handshake, self.overdue)
+        self.patience = self.plain.loop.call_later(acceptor.handshake(), self.overdue)
         self.look()
 
     def overdue(self):

@@ -243,6 +243,52 @@ def test_a_file_is_sent_for_as_long_as_its_client_reads_on(tmp_path: Path, reque
     test()
 
 
+def test_a_body_that_outlasts_a_file_has_the_time_of_a_request(tmp_path: Path) -> None:
+    """The file itself had none."""
+    (tmp_path / "file").write_bytes(bytes(300_000) + b"the end")
+
+    @in_loop
+    async def test() -> None:
+        server = make_server(documents=str(tmp_path), timeouts={"inactivity": 20})
+        client = Client(server)
+        client.get("/file", "Content-Length: 60000\r\n")
+        async with asyncio.timeout(60):
+            while not client.transport.taken.endswith(b"the end"):  # noqa: ASYNC110
+                # Pieces that are not in memory are read by a thread.
+                await asyncio.sleep(0.001)
+        seconds = 0
+        while seconds < 400 and not client.transport.is_closing():
+            client.send(b"x")
+            await pass_time(server, 10)
+            seconds += 10
+        assert client.transport.aborted
+        assert 290 <= seconds <= 310
+
+    test()
+
+
+def test_who_sends_on_and_takes_nothing_of_a_file_is_given_up_after_inactivity(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(1_000_000))
+
+    @in_loop
+    async def test() -> None:
+        server = make_server(documents=str(tmp_path), timeouts={"inactivity": 20})
+        client = Client(server)
+        client.transport.room = 0
+        client.get("/large", "Content-Length: 60000\r\n")
+        seconds = 0
+        while seconds < 100 and not client.transport.aborted:
+            client.send(b"x")
+            await pass_time(server, 5)
+            seconds += 5
+            # A piece that is not in memory is read by a thread.
+            await asyncio.sleep(0.01)
+        assert client.transport.aborted
+        assert 15 <= seconds <= 30
+
+    test()
+
+
 @in_loop
 async def test_an_action_that_writes_without_waiting_is_bounded() -> None:
     errors: list[Closed] = []

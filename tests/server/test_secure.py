@@ -80,7 +80,7 @@ class Bench:
         self.address = listener.getsockname()
         listener.setblocking(False)
         self.server = await self.module.serve(
-            Plain(self.loop), listener, self._make, self.context, self.handshake, self._arrive
+            Plain(self.loop), listener, self._make, self.context, lambda: self.handshake, self._arrive
         )
 
     def _arrive(self, peername: object) -> Place | None:

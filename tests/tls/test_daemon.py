@@ -109,6 +109,17 @@ def test_a_handshake_that_never_comes_is_ended_by_timeouts_parse(start_daemon: S
         assert client.read_to_end() == b""
 
 
+def test_a_reload_changes_the_time_of_a_handshake(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"timeouts": {"parse": "1 hour"}})
+    daemon.log("ready")
+    config = json.loads(daemon.config.read_text())
+    daemon.config.write_text(json.dumps({**config, "timeouts": {"parse": "200 ms"}}))
+    run = run_program("reload", "--config", daemon.config, cwd=daemon.folder)
+    assert run.returncode == 0, run.stderr
+    with RawClient(plain(daemon)) as client:
+        assert client.read_to_end() == b""
+
+
 # New files
 
 
