@@ -8,12 +8,15 @@ from typing import Final
 
 from ioto_server.config import Config
 from ioto_server.http import HttpError, Request, without_query
+from ioto_server.http.target import check_host as check_form
 from ioto_server.websocket import handshake
 
 from .peer import Peer, is_trusted
 
 # RFC 1035, 2.3.4: a name has at most 255 octets. A longer one is not worth remembering.
 _LONGEST_NAME: Final = 255
+# What a proxy may call the scheme that the client has used.
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 def is_loopback(host: str) -> bool:
@@ -67,12 +70,21 @@ def check_host(request: Request, config: Config, local: str, socket_peer: Peer) 
 
 
 def asked_at(request: Request, config: Config, scheme: str, socket_peer: Peer) -> tuple[str, str]:
-    """The scheme and the host that the client has in its URL."""
+    """The scheme and the host that the client has in its URL. Raises HttpError 400 for malformed ones.
+
+    A proxy that is trusted may still hand on what its client has put into these fields, so they are held
+    to what holds for Host: they end up in Location.
+    """
     host = request.host
     if is_trusted(socket_peer, config.trusted_proxies):
         # A list is one entry for each proxy on the way: the first is the one that the browser met.
-        scheme = _first(request, "x-forwarded-proto") or scheme
-        host = _first(request, "x-forwarded-host") or host
+        if said := _first(request, "x-forwarded-proto"):
+            if said not in _SCHEMES:
+                raise HttpError(400, "X-Forwarded-Proto is no scheme of ours: send http or https")
+            scheme = _SCHEMES[said]
+        if said := _first(request, "x-forwarded-host"):
+            check_form(said, "X-Forwarded-Host")
+            host = said
     return scheme, host
 
 
@@ -81,8 +93,15 @@ def own_host(config: Config, scheme: str, host: str) -> str:
     if config.name is not None:
         return config.name
     endpoint = next((one for one in config.listen if one.scheme == scheme), None)
-    name = host_name(host) or (endpoint.host if endpoint is not None else "") or "localhost"
+    name = host_name(host) or _in_url(endpoint.host if endpoint is not None else "") or "localhost"
     return f"{name}:{endpoint.port}" if endpoint is not None and endpoint.port else name
+
+
+def _in_url(address: str) -> str:
+    """An endpoint's address as a URL has it; of none where it is all addresses."""
+    if address in {"0.0.0.0", "::"}:
+        return ""
+    return f"[{address}]" if ":" in address else address
 
 
 def check_origin(request: Request, config: Config, scheme: str, socket_peer: Peer) -> None:

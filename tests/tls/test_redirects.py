@@ -60,11 +60,41 @@ def test_behind_a_proxy_the_scheme_is_what_it_says(start_daemon: StartDaemon, tm
 
 
 @pytest.mark.parametrize(
+    "field",
+    [
+        ("X-Forwarded-Host", "x/evil.example\\@y z"),
+        ("X-Forwarded-Host", "good.example:99999"),
+        ("X-Forwarded-Host", "user@evil.example"),
+        ("X-Forwarded-Proto", "javascript"),
+    ],
+    ids=lambda field: f"{field[0]}: {field[1]}",
+)
+def test_what_a_proxy_hands_on_is_no_way_into_location(
+    start_daemon: StartDaemon, tmp_path: Path, field: tuple[str, str]
+) -> None:
+    redirect = [{"from": "http://", "to": "https://"}]
+    plain, _ = both(start_daemon, tmp_path, redirect=redirect, trustedProxies=["127.0.0.1"])
+    with RawClient(plain) as client:
+        response = client.request("GET", "/", [field])
+    assert (response.status, response.get("location")) == (400, None)
+
+
+def test_the_host_that_a_proxy_has_met_is_led_to(start_daemon: StartDaemon, tmp_path: Path) -> None:
+    redirect = [{"from": "http://", "to": "https://"}]
+    plain, _ = both(start_daemon, tmp_path, redirect=redirect, trustedProxies=["127.0.0.1"])
+    with RawClient(plain) as client:
+        response = client.request("GET", "/a", [("X-Forwarded-Host", "Shop.example")])
+    assert (response.status, response.get("location")) == (302, "https://shop.example/a")
+
+
+@pytest.mark.parametrize(
     ("config", "host", "own"),
     [
         ({"listen": ["http://:4100", "https://:4443"]}, "a.example:4100", "a.example:4443"),
         ({"listen": ["http://:4100", "https://b.example:4443"]}, "", "b.example:4443"),
         ({"listen": ["http://:80"]}, "[::1]:80", "[::1]"),
+        ({"listen": ["https://[::1]:4443"]}, "", "[::1]:4443"),
+        ({"listen": ["https://[::]:4443"]}, "", "localhost:4443"),
         ({"listen": ["https://:4443"], "name": NAME}, "a.example", NAME),
     ],
 )
