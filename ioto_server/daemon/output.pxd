@@ -8,6 +8,7 @@ cdef class Output:
     cdef object _path
     cdef int _descriptor
     cdef int _lost
+    cdef bint _cut
     cdef list _gathered
     cdef Py_ssize_t _gathered_size
     cdef object _call_soon

@@ -30,6 +30,8 @@ class Output:
         """Open `path`: 'stdout', 'stderr' or a file to append to. Raises OSError."""
         self._path = path
         self._lost = 0
+        # What was written last is a part of a line.
+        self._cut = False
         self._gathered: list[str] = []
         self._gathered_size = 0
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
@@ -99,11 +101,15 @@ class Output:
         text = "\n".join(lines)
         if self._lost:
             text = f"ioto-server: {self._lost} log lines could not be written\n{text}"
+        if self._cut:
+            text = f"\n{text}"
         data = f"{text}\n".encode("utf-8", "backslashreplace")
         try:
             while data:
                 # A file may take a part of it: why not the rest is told then.
-                data = data[os.write(self._descriptor, data) :]
+                written = os.write(self._descriptor, data)
+                self._cut = data[written - 1 : written] != b"\n"
+                data = data[written:]
         except OSError:
             self._lost += min(len(lines), data.count(b"\n"))
         else:

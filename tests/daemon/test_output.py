@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
@@ -170,3 +171,20 @@ def test_a_fork_leaves_to_its_parent_what_has_gathered(path: Path) -> None:
     subprocess.run([sys.executable, "-c", FORKS, str(path)], check=True)
     events = [line.split('"event": "')[1].split('"')[0] for line in content(path).splitlines()]
     assert events == ["first", "of the child", "of the child too", "gathers", "last"]
+
+
+def test_a_line_that_was_cut_has_no_other_glued_to_it(path: Path) -> None:
+    output = Output(path)
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write, False)
+    os.dup2(write, output.descriptor)
+    output.info("x" * 6000)
+    output.info("no room")
+    assert os.read(read, 8192) == b"x" * 4096
+    output.info("room")
+    output.info("more")
+    said = b"\nioto-server: 2 log lines could not be written\nroom\nmore\n"
+    assert os.read(read, 8192) == said
+    for descriptor in (read, write):
+        os.close(descriptor)
