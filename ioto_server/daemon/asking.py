@@ -45,6 +45,11 @@ async def ask(hands: Iterable[Hand], command: str, **arguments: Any) -> dict[Han
     return {hand: answer for hand, answer in answers.items() if isinstance(answer, dict)}
 
 
+async def ask_one(hand: Hand, command: str, **arguments: Any) -> Answer:
+    """What one worker has answered or refused; None for no answer in time."""
+    return (await _ask_all([hand], command, arguments))[hand]
+
+
 async def _ask_all(hands: Iterable[Hand], command: str, arguments: dict[str, Any]) -> dict[Hand, Answer]:
     """What each has answered or refused; None for no answer in time."""
     loop = asyncio.get_running_loop()

@@ -22,12 +22,13 @@ from ioto_server.server.tls_watch import TlsWatch
 from ioto_server.websocket import BUILD
 
 from . import logs
-from .asking import PATIENCE, ask, order
+from .asking import ask, ask_one, order
 from .control import Answer, Command, CommandError
 from .engine import TO_IMPORT
 from .hand import LAST_WORDS, Hand
 from .line import Message, Refused
 from .operations import change_level, unknown, wanted
+from .process import MARGIN
 from .roster import LISTED_ORDERS
 from .sockets import Held, Sockets
 from .staff import PULSE, Orders, Staff
@@ -41,14 +42,18 @@ _log = structlog.get_logger("ioto_server.workers")
 
 T = TypeVar("T")
 
-# Beyond what a stop may take by its own timeouts, in seconds.
-_MARGIN: Final = 5.0
 # What the status waits for figures that are of this moment, in seconds: who is busy counts with its last.
 _FOR_FIGURES: Final = 0.025
 # A reload is refused when a worker that prepares it has not answered for this long, in seconds.
 _LONG_SILENCE: Final = 10.0
 
 _LETS_GO: Final = "it lets go of what was made when it answers again"
+
+# What a reload that no worker was there for says of the plugins.
+_UNPROVEN: Final[Message] = {
+    "plugins": [],
+    "warnings": ["no worker is up: whether its plugins load is seen when the next one starts, see the log"],
+}
 
 
 class Crew:
@@ -104,7 +109,7 @@ class Crew:
     def longest_stop(self) -> float:
         """Seconds that a stop may take."""
         timeouts = self.config.timeouts
-        return timeouts.drain + 2 * timeouts.close + _MARGIN + LAST_WORDS
+        return timeouts.drain + 2 * timeouts.close + MARGIN + LAST_WORDS
 
     @property
     def waits_for(self) -> str:
@@ -153,6 +158,10 @@ class Crew:
         drain = self.config.timeouts.drain
         await self._staff.dismiss(code, reason, drain, self.longest_stop - LAST_WORDS)
 
+    async def break_off(self) -> None:
+        """End every worker at once."""
+        await self._staff.break_off()
+
     # ---- what it says of itself -----------------------------------------------------------------------
 
     def line(self) -> str:
@@ -161,10 +170,12 @@ class Crew:
         return line(self.connections, sum(hand.websockets for hand in serving))
 
     def healthy(self) -> bool:
-        """Whether a worker serves, and all of them answer."""
-        serving = self._staff.serving
+        """Whether all workers that serve answer; those that are down are being replaced.
+
+        What keeps them from starting, such as a broken plugin, would keep a restarted service from it too.
+        """
         patience = inf if self._watchdog is None else self._watchdog
-        return bool(serving) and all(hand.silent_for < patience for hand in serving)
+        return all(hand.silent_for < patience for hand in self._staff.serving)
 
     async def report(self) -> dict[str, Any]:
         """The state, ready for JSON; what workers have is added up.
@@ -251,19 +262,17 @@ class Crew:
         hand = next((one for one in self._staff.serving if str(one.serial) == serial), None)
         if hand is None:
             raise unknown(shown)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await hand.ask(
-                    "close", **{name: request[name] for name in request if name != "command"}
-                )
-        except TimeoutError:
+        arguments = {name: value for name, value in request.items() if name != "command"}
+        answer = await ask_one(hand, "close", **arguments)
+        if answer is None:
             raise CommandError(
                 f"Worker {hand.place}, which has {shown}, does not answer: it closes it when it answers again"
-            ) from None
-        except Refused as error:
-            raise CommandError(str(error)) from None
-        except ConnectionError:
-            raise unknown(shown) from None
+            )
+        if isinstance(answer, Refused):
+            raise CommandError(str(answer))
+        if isinstance(answer, Exception):
+            raise unknown(shown)
+        return answer
 
     async def _level(self, request: Mapping[str, Any]) -> Answer:
         answer = change_level(request)
@@ -299,7 +308,10 @@ class Crew:
         return function()
 
     async def prepare(self, config: Config, while_saving: bool = False) -> dict[str, Any]:
-        """Make everything new here and in every worker, or nothing anywhere."""
+        """Make everything new here and in every worker, or nothing anywhere.
+
+        Where no worker is up, those that start next make it: what they are to serve by may be the reason.
+        """
         await self._staff.claim()
         try:
             async with AsyncExitStack() as undo:
@@ -311,21 +323,24 @@ class Crew:
                     undo.callback(self._close, [endpoint])
                 hands = self._staff.serving
                 undo.push_async_callback(order, hands, "abort", after=_LETS_GO)
-                answers = await self._prepare_all(hands, config, fresh, while_saving)
+                answer = await self._prepare_all(hands, config, fresh, while_saving) if hands else _UNPROVEN
                 undo.pop_all()
         except BaseException:
             self._staff.release()
             raise
         self._next = config, tls, hands
-        return answers[0]
+        return answer
 
     async def _prepare_all(
         self, hands: list[Hand], config: Config, fresh: list[Endpoint], while_saving: bool
-    ) -> list[Message]:
-        """Have the workers make everything new. Raises Refused at the first that cannot."""
+    ) -> Message:
+        """Have the workers make everything new; returns what one of them says.
+
+        Raises Refused at the first that cannot.
+        """
         silent = [str(hand.place) for hand in hands if hand.stuck]
-        if silent or not hands:
-            raise Refused(f"worker {', '.join(silent)} does not answer" if silent else "no worker is up")
+        if silent:
+            raise Refused(f"worker {', '.join(silent)} does not answer")
         data = pack(config)
 
         async def prepare(hand: Hand) -> Message | None:
@@ -357,7 +372,7 @@ class Crew:
         answers = [answer for answer in found if answer is not None]
         if not answers:
             raise Refused("every worker has died meanwhile")
-        return answers
+        return answers[0]
 
     def _shares(self, hand: Hand, config: Config, fresh: list[Endpoint]) -> list[tuple[int, Held]]:
         return [

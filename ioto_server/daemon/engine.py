@@ -66,6 +66,9 @@ class Engine(Protocol):
     async def stop(self, code: int, reason: str) -> None:
         """Close every WebSocket with `code`, let requests finish for `timeouts.drain`, end."""
 
+    async def break_off(self) -> None:
+        """End a stop that is under way at once: this process is to end, and whatever it has started."""
+
     # ---- what it says of itself -----------------------------------------------------------------------
 
     def line(self) -> str:

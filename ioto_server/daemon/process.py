@@ -30,6 +30,10 @@ _log = structlog.get_logger("ioto_server")
 
 T = TypeVar("T")
 
+# Beyond what a stop may take by its timeouts, in seconds: moments for each io_stop that others left no time,
+# and for the broker.
+MARGIN: Final = 5.0
+
 # What a start waits for a broker, and a stop for what is still to be sent to it, in seconds.
 _FOR_BROKER: Final = 2.0
 
@@ -92,7 +96,7 @@ class Process:
     def longest_stop(self) -> float:
         """Seconds that a stop may take."""
         timeouts = self.config.timeouts
-        return timeouts.drain + 2 * timeouts.close
+        return timeouts.drain + 2 * timeouts.close + MARGIN
 
     def _wait_for(self, what: str) -> None:
         self.waits_for = what
@@ -146,6 +150,9 @@ class Process:
         await self.server.stop(code, reason)
         if self._carrier is not None:
             await self._carrier.close(_FOR_BROKER)
+
+    async def break_off(self) -> None:
+        """Leave a stop as it is: what serves ends with this process."""
 
     def line(self) -> str:
         """The state in a few words."""

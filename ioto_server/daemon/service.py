@@ -238,6 +238,7 @@ class Service:
         await asyncio.wait((stopping, orders.second), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             _log.warning("stopped at once", by=orders.second.result(), connections=engine.connections)
+            await engine.break_off()
             return FAILED
         stopping.result()
         await self._let_go_of_orders()

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from time import monotonic
 from typing import Final
 
@@ -37,6 +37,9 @@ _LASTING: Final = 1.0
 # How often workers are asked how they are; after how long without an answer others accept for one of them.
 PULSE: Final = 1.0
 _SILENCE: Final = 3.0
+
+# What a worker may take to answer before it is ended at once: without, its last words are wanted, in seconds.
+_TO_ANSWER: Final = 0.5
 
 # What a start of a worker takes before the log says what it waits for, in seconds.
 _LONG: Final = 5.0
@@ -132,6 +135,20 @@ class Staff:
         await asyncio.gather(*(hand.gone() for hand in self._hands.values()))
         self._stop_watching()
 
+    async def break_off(self) -> None:
+        """End all at once; those that are held by something say by what."""
+        asked = {hand: hand.pulse() for hand in self.hands}
+        pulses = [pulse for pulse in asked.values() if pulse is not None]
+        if pulses:
+            await asyncio.wait(pulses, timeout=_TO_ANSWER)
+        left = self.hands
+        held = [hand for hand in left if (pulse := asked.get(hand)) is None or not pulse.done()]
+        for hand in held:
+            _log.error("worker ended", worker=hand.place, pid=hand.pid, why="it does not answer")
+        for hand in set(left).difference(held):
+            hand.kill(signal.SIGKILL)
+        await asyncio.gather(*(hand.end() for hand in held), *(hand.gone() for hand in left))
+
     def _stop_watching(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
@@ -149,6 +166,8 @@ class Staff:
         left = self.hands
         ends = {hand: loop.create_task(hand.gone()) for hand in left}
         named: set[Hand] = set()
+        limit = drain + PATIENCE
+        when = f"{limit:g} seconds after the order to stop" if isfinite(limit) else "by a second signal"
         while left:
             await asyncio.wait([ends[hand] for hand in left], timeout=PULSE)
             took = monotonic() - begun
@@ -160,10 +179,10 @@ class Staff:
                     worker=hand.place,
                     pid=hand.pid,
                     silent_seconds=round(hand.silent_for, 1),
-                    next=f"it is ended {drain + PATIENCE:g} seconds after the order to stop",
+                    next=f"it is ended {when}",
                 )
             named |= silent
-            late = set(left) if took > patience else silent if took > drain + PATIENCE else set()
+            late = set(left) if took > patience else silent if took > limit else set()
             for hand in late:
                 _log.error("worker ended", worker=hand.place, pid=hand.pid, why="it did not stop")
             await asyncio.gather(*(hand.end() for hand in late))

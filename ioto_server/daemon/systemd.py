@@ -54,7 +54,9 @@ class Systemd:
     # ---- states ---------------------------------------------------------------------------------------
 
     def ready(self, status: str) -> None:
-        """The service has started, or has reloaded."""
+        """The service has started, or has reloaded; nothing to tell any more once it is stopping."""
+        if self._stops:
+            return
         first = not self._status
         self._status = status
         self._tell(f"READY=1\nSTATUS={status}")
@@ -118,8 +120,8 @@ class Systemd:
 
     def _update(self, loop: asyncio.AbstractEventLoop, status: Callable[[], str]) -> None:
         text = status()
-        # The first status comes with READY.
-        if self._status and text != self._status:
+        # The first status comes with READY, the last with STOPPING.
+        if self._status and not self._stops and text != self._status:
             self._status = text
             self._tell(f"STATUS={text}", wait=False)
         loop.call_later(_STATUS_EVERY, self._update, loop, status)

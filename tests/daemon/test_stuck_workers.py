@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ioto_server.daemon.ask import AskError
+from ioto_server.daemon.asking import PATIENCE
 from tests.conftest import StartDaemon
 from tests.support.asking import ask, status
 from tests.support.daemon import DEADLINE, Daemon, run_program
@@ -99,6 +100,33 @@ def test_a_stop_ends_though_a_worker_is_held(crew: Daemon) -> None:
     assert "ended" in crew.log("worker does not stop", pid=pid)["next"]
     crew.log("worker ended", pid=pid)
     assert "who.py" in crew.output.partition("most recent call first")[2], "its last words name the action"
+
+
+def test_a_second_signal_has_a_held_worker_name_its_action(start_daemon: StartDaemon) -> None:
+    timeouts = {"parse": 0.1, "close": 0.2, "drain": "never"}
+    daemon = start_daemon({"workers": 2, "timeouts": timeouts}, {"who.py": WHO})
+    held, pid = hold(daemon)
+    with held:
+        daemon.signal(signal.SIGTERM)
+        assert daemon.log("worker does not stop", pid=pid)["next"] == "it is ended by a second signal"
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 1
+    daemon.log("stopped at once")
+    daemon.log("worker ended", pid=pid)
+    assert "who.py" in daemon.output.partition("most recent call first")[2]
+    assert daemon.output.count("most recent call first") == 1, "who is not held has nothing to say"
+
+
+def test_a_close_does_not_wait_for_one_that_is_known_to_be_stuck(crew: Daemon) -> None:
+    held, _ = hold(crew)
+    with held:
+        shown = next(worker for worker in workers(crew) if worker["state"] == "stuck")
+        # As often as it takes for the patience with one that is not known to be stuck to last too long.
+        end = time.monotonic() + DEADLINE
+        for _ in range(int(DEADLINE / PATIENCE) + 1):
+            with pytest.raises(AskError, match="does not answer: it closes it when it answers again"):
+                ask(crew, "close", id=f"{shown['worker']}-1")
+        assert time.monotonic() < end
 
 
 def test_an_upgrade_ends_though_a_worker_is_held(crew: Daemon) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ioto_server.daemon.ask import ask
 from tests.support.daemon import run_program, write_project
 from tests.support.raw import TEXT, RawClient
 from tests.support.systemd import Manager
+from tests.support.waiting import until
 
 ECHO = """\
 from ioto_server import Web, action
@@ -84,7 +88,7 @@ def test_it_is_ready_when_it_answers_and_says_when_it_stops(tmp_path: Path, abst
         assert echoes(endpoint)
         service.signal(signal.SIGTERM)
         stopping = service.wait_for("STOPPING")
-        assert (stopping["STOPPING"], stopping["EXTEND_TIMEOUT_USEC"]) == ("1", "11000000")
+        assert (stopping["STOPPING"], stopping["EXTEND_TIMEOUT_USEC"]) == ("1", "16000000")
         assert service.wait() == 0
 
 
@@ -250,6 +254,35 @@ def test_sockets_meant_for_another_process_are_left_alone(tmp_path: Path) -> Non
         assert echoes(f"unix:{tmp_path}/web")
 
 
+NEVER_STARTS = """\
+import asyncio
+
+
+async def io_start(host):
+    open("hangs", "w").close()
+    await asyncio.sleep(3600)
+"""
+
+
+def test_nothing_is_ready_once_it_stops(tmp_path: Path) -> None:
+    """A stop gives a reload up. Told of its end as of any other, systemd would take the service to run on."""
+    url = f"unix:{tmp_path}/web"
+    config = write_project(tmp_path, {"listen": url}, {"echo.py": ECHO})
+    with Manager(config) as service:
+        service.wait_for("READY")
+        with RawClient(url) as client:
+            client.upgrade("/ws/echo")
+            (tmp_path / "actions" / "never.py").write_text(NEVER_STARTS)
+            service.signal(signal.SIGHUP)
+            until(lambda: (tmp_path / "hangs").exists(), "it waits for a plugin")
+            service.signal(signal.SIGTERM)
+            service.wait_for("STOPPING", "1")
+            assert client.read_frame().close_code == 1001
+            until(lambda: "reload refused" in service.output, "the reload is given up")
+        assert service.wait() == 0
+        assert service.left() == []
+
+
 # Workers
 
 WHO = """\
@@ -312,3 +345,39 @@ def test_a_stuck_worker_is_replaced_and_the_others_serve_on(tmp_path: Path) -> N
             assert client.read_to_end() == b""
     assert '"how": "SIGABRT"' in service.output
     assert re.search(rf'File "{tmp_path}/actions/who.py", line (8|9) in who', service.output)
+
+
+BROKEN = "raise RuntimeError('not today')\n"
+
+
+def test_a_supervisor_whose_workers_do_not_start_is_fed_and_reloads(tmp_path: Path) -> None:
+    """A restart of the service would mend nothing; what is mended by hand is taken up at once."""
+    url, moved = f"unix:{tmp_path}/web", f"unix:{tmp_path}/moved"
+    config = write_project(tmp_path, {"listen": url, "workers": 2}, {"who.py": WHO})
+    with Manager(config, env={"WATCHDOG_USEC": "8000000"}) as service:
+        service.wait_for("READY")
+        pids = [worker["pid"] for worker in workers(tmp_path)]
+        (tmp_path / "actions" / "who.py").write_text(BROKEN)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        # With the longest delays there is time to see who hurries.
+        until(lambda: service.output.count("worker not started") >= 8, "neither starts")
+        assert {worker["state"] for worker in workers(tmp_path)} <= {"down", "starting"}
+        while service.is_fed_within(0.01):
+            pass
+        assert service.is_fed_within(30)
+        (tmp_path / "actions" / "who.py").write_text(WHO)
+        settings = json.loads(config.read_text())
+        config.write_text(json.dumps({**settings, "listen": moved}))
+        service.signal(signal.SIGHUP)
+        service.wait_for("RELOADING", "1")
+        service.wait_for("READY", "1")
+        assert '"reloaded"' in service.output
+        until(lambda: service.output.count('"worker started"') == 2, "both are replaced")
+        assert who(moved) not in pids
+        assert not (tmp_path / "web").exists()
+
+
+def workers(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(folder / "run" / "control.sock", "status")["workers"]
+    return found

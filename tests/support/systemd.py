@@ -103,6 +103,18 @@ class Manager:
             self._notify.settimeout(DEADLINE)
         return True
 
+    def left(self) -> list[str]:
+        """The datagrams that have come and nobody has looked at."""
+        found = []
+        self._notify.settimeout(0)
+        try:
+            while True:
+                found.append(self._notify.recv(65536).decode())
+        except BlockingIOError:
+            return found
+        finally:
+            self._notify.settimeout(DEADLINE)
+
     def signal(self, number: signal.Signals) -> None:
         """Send the service a signal."""
         os.kill(self.process.pid, number)
