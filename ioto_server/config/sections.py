@@ -96,7 +96,7 @@ class Timeouts(Section):
     close: kinds.Duration = directive(
         "5 secs",
         "Wait for the peer's answer to our Close frame, then for the end of TCP.\n"
-        "After it the connection is cut.",
+        "After it the connection is cut. At a stop, what all io_stop together may take.",
     )
     pong: kinds.Duration = directive(
         "20 secs",

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 from ioto_server.config import Config, Endpoint
-from ioto_server.plugins import PluginError, Plugins
+from ioto_server.plugins import PluginError, Plugins, stop_all
 from ioto_server.server import FileReceiver, Listener, Server, TlsContext, make_context
 
 from . import logs
@@ -136,9 +136,8 @@ class Renewal:
     async def _let_go(self, plugins: Plugins) -> None:
         """Stop those plugins that are not in force."""
         server = self._server
-        for plugin in reversed(plugins.plugins):
-            if plugin not in server.plugins.plugins:
-                await plugin.stop(server.config.timeouts.close)
+        fresh = [plugin for plugin in plugins.plugins if plugin not in server.plugins.plugins]
+        await stop_all(fresh, server.config.timeouts.close)
 
 
 def _exchanged(old: Plugins, new: Plugins) -> list[str]:

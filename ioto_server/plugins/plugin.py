@@ -140,15 +140,15 @@ class Plugin:
         if self.host is not None:
             await self.host.stop_tasks(patience)
 
-    async def stop(self, patience: float) -> None:
+    async def stop(self, patience: Callable[[], float]) -> None:
         """End the background tasks, call `io_stop(host)`, let go of the modules; failures are logged.
 
-        Each of the two gets at most `patience` seconds.
+        Each of the two gets at most as many seconds as `patience` gives when it begins.
         """
         if self.started:
             self.started = False
-            await self.stop_tasks(patience)
-            await self._io_stop(patience)
+            await self.stop_tasks(patience())
+            await self._io_stop(patience())
         self.forget()
 
     async def _io_stop(self, patience: float) -> None:
@@ -161,7 +161,11 @@ class Plugin:
                 stopping = asyncio.ensure_future(contain(_wait_for(result), io_stop))
                 _, late = await asyncio.wait((stopping,), timeout=patience)
                 if late:
-                    _log.error("io_stop takes longer than timeouts.close", plugin=str(self.source.file))
+                    _log.error(
+                        "io_stop takes longer than timeouts.close",
+                        plugin=str(self.source.file),
+                        hint="it is for all io_stop of a stop together",
+                    )
                     stopping.cancel()
                 else:
                     stopping.result()

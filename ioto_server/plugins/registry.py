@@ -21,6 +21,8 @@ from .sources import Sources
 
 # What each io_start gets in any case, where timeouts.start allows as much, in seconds.
 _LEAST: Final = 1.0
+# What each plugin gets in any case to stop, where timeouts.close allows as much, in seconds.
+_MOMENT: Final = 0.1
 
 
 class Plugins:
@@ -152,12 +154,12 @@ class Plugins:
                 left = max(end - monotonic(), min(_LEAST, patience))
                 await plugin.start(core, partial(self._bind, plugin), left)
         except BaseException:
-            await _stop(fresh, core)
+            await stop_all(fresh, core.config.timeouts.close)
             raise
 
-    async def stop(self, core: Core) -> None:
-        """Stop all plugins, the last first; a failure is only logged."""
-        await _stop(self.plugins, core)
+    async def stop(self, core: Core, replaced: Sequence[Plugin] = ()) -> None:
+        """Stop those that these have `replaced`, then these, the last first: see stop_all."""
+        await stop_all([*self.plugins, *reversed(replaced)], core.config.timeouts.close)
 
     def forget(self) -> None:
         """Let go of the modules of plugins that were never started."""
@@ -165,6 +167,11 @@ class Plugins:
             plugin.forget()
 
 
-async def _stop(plugins: Sequence[Plugin], core: Core) -> None:
+async def stop_all(plugins: Sequence[Plugin], patience: float) -> None:
+    """Stop plugins, the last first, within `patience` seconds for all of them; a failure is only logged.
+
+    A plugin for which others have left nothing gets a moment nevertheless.
+    """
+    end = monotonic() + patience
     for plugin in reversed(plugins):
-        await plugin.stop(core.config.timeouts.close)
+        await plugin.stop(lambda: max(end - monotonic(), min(_MOMENT, patience)))

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from ioto_server.config import Config, Location, authority
 from ioto_server.http import HttpError, Match, Request, Router
-from ioto_server.plugins import Plugin, Plugins
+from ioto_server.plugins import Plugin, Plugins, stop_all
 from ioto_server.session import Action, Cause, Upgrade
 from ioto_server.session.core import Core
 from ioto_server.session.run import run_action
@@ -140,7 +140,7 @@ class Server:
         plugin.when_idle(lambda: self._begin(self._part_with(plugin)))
 
     async def _part_with(self, plugin: Plugin) -> None:
-        await plugin.stop(self.config.timeouts.close)
+        await stop_all([plugin], self.config.timeouts.close)
         if plugin in self._retired:
             self._retired.remove(plugin)
         # A module and its functions refer to each other: only a collection lets go of what they held. It
@@ -179,17 +179,19 @@ class Server:
     async def _end(self) -> None:
         for client in self.clients.all():
             client.drop(Cause.SERVER_STOPPING)
+        close = self.config.timeouts.close
+        end = monotonic() + close
         tasks = self.host.cancel_tasks()
         if tasks:
-            _, left = await asyncio.wait(tasks, timeout=self.config.timeouts.close)
+            _, left = await asyncio.wait(tasks, timeout=close)
             for task in left:
                 _log.error("task ignores its cancellation", task=repr(task.get_coro()))
-        # What a reload has begun to stop takes no longer than it may.
+        # What a reload has begun to stop has had the same time.
         if self._stopping:
-            await asyncio.wait(self._stopping)
-        for plugin in self._retired:
-            await plugin.stop(self.config.timeouts.close)
-        await self.plugins.stop(self.host)
+            _, late = await asyncio.wait(self._stopping, timeout=max(end - monotonic(), 0))
+            if late:
+                _log.error("replaced plugins do not stop", count=len(late))
+        await self.plugins.stop(self.host, self._retired)
         if self._ticking is not None:
             self._ticking.cancel()
 

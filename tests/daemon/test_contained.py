@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from tests.conftest import StartDaemon
-from tests.support.daemon import Daemon
+from tests.support.daemon import DEADLINE, Daemon
 from tests.support.raw import TEXT, RawClient
 
 ACTIONS = """\
@@ -215,6 +215,19 @@ def test_an_io_stop_without_end_does_not_keep_the_server(start_daemon: StartDaem
     daemon = start_daemon({"timeouts": {"close": 1}}, {"slow.py": SLOW_STOP})
     assert daemon.stop() == 0
     assert daemon.log("io_stop takes longer than timeouts.close")["plugin"].endswith("slow.py")
+
+
+def test_all_io_stops_have_one_time_together(start_daemon: StartDaemon) -> None:
+    """Which systemd was told; each gets its turn, also after others have used it up."""
+    count = 21
+    close = DEADLINE / (count - 1)
+    last = "async def io_stop(host):\n    open('reached', 'w').close()\n"
+    actions = {"a_last.py": last, **{f"slow{number}.py": SLOW_STOP for number in range(count)}}
+    daemon = start_daemon({"timeouts": {"close": close}}, actions)
+    # One time of its own for each would be longer than this waits.
+    assert daemon.stop() == 0
+    assert daemon.output.count("io_stop takes longer than timeouts.close") == count
+    assert (daemon.folder / "reached").exists()
 
 
 def test_a_callback_that_comes_late_hears_what_was_read_ahead(contained: Daemon) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ioto_server.config import Config
-from ioto_server.plugins import PluginError, Plugins
+from ioto_server.plugins import PluginError, Plugins, stop_all
 from ioto_server.plugins.modules import _FINDER
 from ioto_server.session import Clock, Core
 
@@ -259,7 +259,7 @@ def test_nothing_is_left_of_old_editions(folder: Path) -> None:
             for plugin in plugins.plugins:
                 if plugin not in following.plugins:
                     gone.append(weakref.ref(plugin.module))
-                    await plugin.stop(1)
+                    await stop_all([plugin], 1)
             plugins = following
             if number == 29:
                 names, roots = len(sys.modules), len(_FINDER.roots)
