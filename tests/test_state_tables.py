@@ -46,8 +46,3 @@ def test_the_outcome_never_changes_back() -> None:
     """From LINGERING on the action has been told of the end: nothing leads to where it may send again."""
     for phase in (websocket.LINGERING, websocket.FINISHING, websocket.ENDED):
         assert all(target > phase for target in websocket.TABLE[phase].values())
-
-
-def test_a_step_that_means_nothing_is_ignored() -> None:
-    assert websocket.after(websocket.ENDED, websocket.Step.WE_CLOSE) is None
-    assert websocket.after(websocket.OPEN, websocket.Step.WE_CLOSE) is websocket.CLOSING

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from .journal import leads_to_journal, with_priority
@@ -46,6 +46,10 @@ def say(text: str) -> None:
     text = visible(text)
     if leads_to_journal(_STDERR):
         text = with_priority("error", text)
-    # Nobody may be there to read it: the exit code says it all the same.
-    with suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # Nobody is there to read it: the exit code says it all the same. But what is left in the buffer
+        # would be tried again at the interpreter's end, which makes 120 of the code.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)

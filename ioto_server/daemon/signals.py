@@ -52,6 +52,7 @@ class Signals:
         self._held: list[signal.Signals] = []
         self._orders: Mapping[signal.Signals, Callable[[], object]] | None = None
         self._pardoned = False
+        self._insisting: threading.Thread | None = None
         for number in _STOPS:
             signal.signal(number, self._told_to_stop)
         for number in _HELD:
@@ -136,9 +137,13 @@ class Signals:
 
     def _insist(self, by: str) -> None:
         """End the process where the loop does not turn: nothing that runs in it could."""
+        if self._insisting is not None and self._insisting.is_alive():
+            # One is enough, and a traceback has room for a hundred threads.
+            return
         turns = threading.Event()
         self._in_loop(turns.set)
-        threading.Thread(target=_end_unless, args=(turns, by), daemon=True).start()
+        self._insisting = threading.Thread(target=_end_unless, args=(turns, by), daemon=True)
+        self._insisting.start()
 
 
 def _end_unless(turns: threading.Event, by: str) -> None:

@@ -38,8 +38,9 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[str | bytes] = []
 
-    def deliver(self, publication: Publication) -> None:
+    def deliver(self, publication: Publication) -> bool:
         self.heard.append(publication.message)
+        return True
 
 
 class Member:

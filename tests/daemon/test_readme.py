@@ -89,7 +89,13 @@ def test_a_mistake_in_the_configuration_is_reported_as_shown(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)]+)\)", README))
 def test_links_lead_to_files(path: str) -> None:
-    assert (REPOSITORY / path).exists()
+    file, _, heading = path.partition("#")
+    text = REPOSITORY / file
+    assert text.exists()
+    if heading:
+        assert heading in {
+            made.lower().replace(" ", "-") for made in re.findall(r"^#+ (.+)$", text.read_text(), re.M)
+        }
 
 
 @pytest.mark.parametrize(
