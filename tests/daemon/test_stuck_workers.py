@@ -17,25 +17,7 @@ from tests.support.asking import ask, status
 from tests.support.daemon import DEADLINE, Daemon, run_program
 from tests.support.raw import TEXT, RawClient
 from tests.support.waiting import until
-
-WHO = """\
-import os
-import time
-from ioto_server import Event, Web, action
-
-
-@action("/who")
-async def who(web: Web) -> None:
-    web.on_event(on_event)
-    await web.wait()
-
-
-def on_event(ws, event, data, arg):
-    if event is Event.MESSAGE:
-        while data == "stuck":
-            time.sleep(1)
-        ws.send(str(os.getpid()))
-"""
+from tests.support.workers import WHO
 
 # Starts once; whoever comes later waits.
 ONCE = """

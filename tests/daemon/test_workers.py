@@ -18,26 +18,9 @@ from tests.support.clients import keep
 from tests.support.daemon import DEADLINE, Daemon, run_program, write_project
 from tests.support.raw import TEXT, RawClient
 from tests.support.waiting import until
+from tests.support.workers import WHO
 
-ACTIONS = """\
-import os
-import time
-from ioto_server import Event, Web, action
-
-
-@action("/who")
-async def who(web: Web) -> None:
-    web.on_event(on_event)
-    await web.wait()
-
-
-def on_event(ws, event, data, arg):
-    if event is Event.MESSAGE:
-        if data == "stuck":
-            while True:
-                time.sleep(1)
-        ws.send(str(os.getpid()))
-
+ACTIONS = f"""{WHO}
 
 @action("/topic")
 async def topic(web: Web) -> None:
