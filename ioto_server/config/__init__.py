@@ -6,7 +6,7 @@ daemon does not load them: `diff`, `check`, `explain`, `schema`, `reference`, `s
 
 from ioto_server.config.endpoint import Endpoint
 from ioto_server.config.load import Loaded, find_config, load_config
-from ioto_server.config.locations import Location, authority, location_of
+from ioto_server.config.locations import Location, authority, is_scheme, location_of, named, port_of
 from ioto_server.config.model import Config, Redirect, Route
 from ioto_server.config.problems import ConfigError, Problem
 from ioto_server.config.readers import is_site
@@ -46,7 +46,10 @@ __all__ = [
     "WebSockets",
     "authority",
     "find_config",
+    "is_scheme",
     "is_site",
     "load_config",
     "location_of",
+    "named",
+    "port_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ioto_server.config.locations import Location, authority, location_of
+from ioto_server.config.locations import Location, authority, is_scheme, location_of, named
 from ioto_server.config.problems import Problem
 from ioto_server.config.view import View
 
@@ -14,14 +14,23 @@ class _Rule(NamedTuple):
     source: Location
     to: Location
     written: str
+    # Only the scheme changes.
+    keeps_path: bool
+
+    def leads_to(self, path: str) -> str:
+        """Where a path is led to, of a `match` that takes it."""
+        return path if self.keeps_path else self.to.path or "/"
 
 
 def check_redirects(view: View) -> Iterator[Problem]:
     """Follow each redirect through the list, as a client would."""
-    rules = [_Rule(location_of(one.source), location_of(one.to), one.source) for one in view.config.redirect]
+    rules = [
+        _Rule(location_of(one.source), location_of(one.to), one.source, is_scheme(one.to))
+        for one in view.config.redirect
+    ]
     for index, rule in enumerate(rules):
         path = f"redirect[{index}].to"
-        covered = _stays(view, rule) and covers(rule.source.path, rule.to.path or "/")
+        covered = _covers_itself(view, rule)
         if covered and not rule.to.scheme:
             yield view.problem(
                 path,
@@ -44,12 +53,12 @@ def check_redirects(view: View) -> Iterator[Problem]:
 
 def _follow(view: View, rules: Sequence[_Rule], index: int) -> int | None:
     """The redirect from which a client who has followed this one is brought back to it, or None."""
-    scheme, at = rules[index].source.scheme, index
+    scheme, path, at = rules[index].source.scheme, rules[index].source.path, index
     for _ in rules:
         if not _stays(view, rules[at]):
             return None
         scheme = rules[at].to.scheme or scheme
-        path = rules[at].to.path or "/"
+        path = rules[at].leads_to(path)
         taken = next((number for number, one in enumerate(rules) if _takes(view, one, scheme, path)), None)
         if taken is None:
             return None
@@ -63,13 +72,19 @@ def _takes(view: View, rule: _Rule, scheme: str, path: str) -> bool:
     """Whether a redirect takes this path for sure, and leads elsewhere."""
     if rule.source.scheme not in ("", scheme) or not covers(rule.source.path, path):
         return False
-    stays = _stays(view, rule) and rule.to.scheme == scheme and covers(rule.source.path, rule.to.path or "/")
-    return not (rule.to.scheme and stays)
+    return not (rule.to.scheme and rule.to.scheme == scheme and _covers_itself(view, rule))
+
+
+def _covers_itself(view: View, rule: _Rule) -> bool:
+    """Whether a redirect leads to what it takes, but for the scheme."""
+    return _stays(view, rule) and covers(rule.source.path, rule.leads_to(rule.source.path))
 
 
 def _stays(view: View, rule: _Rule) -> bool:
     """Whether a redirect leads to this server."""
-    return rule.to.host in ("", authority(rule.to.scheme, view.config.name or ""))
+    name, scheme = view.config.name, rule.to.scheme
+    own = "" if name is None else authority(scheme, named(name, view.config.listen, scheme))
+    return rule.to.host in ("", own)
 
 
 def _schemes(view: View, rule: _Rule) -> set[str]:

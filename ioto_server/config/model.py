@@ -34,7 +34,7 @@ class Route(Section):
     )
     redirect: kinds.OptionalLocation = directive(
         None,
-        "Answer with a redirect (302) to this path or URL, whoever is not there already.\n"
+        "Redirect (302) to this path or URL whoever is not there yet; 'https://' is the same path by TLS.\n"
         "For another status use the redirect list at the root.",
     )
     trim: kinds.OptionalUrlPath = directive(
@@ -81,7 +81,7 @@ class Redirect(Section):
     )
     to: kinds.Location = directive(
         ...,
-        "Where it is now: a path or a URL; 'https://' without a host is this one, by its name.\n"
+        "Where it is now: a path, or a URL; 'https://' alone is the same path here by TLS.\n"
         "If from and to end in '/', what follows from is put behind to.",
         example="/new",
     )
@@ -103,8 +103,8 @@ class Config(Section):
     )
     name: kinds.HostName = directive(
         None,
-        "Public host name, for redirects and the check of Host on a loopback listener.\n"
-        "Not set: the name that a client calls it by, or the host of the endpoint.",
+        "Public name, for redirects and the check of Host on a loopback listener; not set: what clients ask\n"
+        "for. A port is that of the scheme that listens there; without one, outside it is 80 and 443.",
     )
     documents: kinds.Documents = directive(
         "@site",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
-from ioto_server.config import Location, authority, location_of
+from ioto_server.config import Location, authority, is_scheme, location_of
 from ioto_server.http.errors import HttpError
 from ioto_server.http.target import PATH_SAFE
 
@@ -134,9 +134,9 @@ class Router:
         routes: Sequence[RouteRule] | None,
         redirects: Sequence[RedirectRule] = (),
         prefixes: PrefixTable[Any] | None = None,
-        own_host: Callable[[str, str], str] = lambda _scheme, host: host,
+        own_host: Callable[[str, Location, str], str] = lambda _scheme, at, _local: at.host,
     ) -> None:
-        """`own_host` says what we are called by a scheme, for who has asked at a host."""
+        """`own_host(scheme, at, local)` says what we are called by a scheme; see `match` for the others."""
         self._routes = (
             None
             if routes is None
@@ -150,19 +150,20 @@ class Router:
         self._file_allow = _allow(DEFAULT_METHODS, True)
         offered = [self._action_allow] if self._routes is None else [allow for _, allow in self._routes]
         self._all = _allow([method for allow in offered for method in allow], False)
-        self._known: dict[tuple[str, str, Location | None], Match] = {}
+        self._known: dict[tuple[str, str, Location | None, str], Match] = {}
         self._known_with = len(self._prefixes)
 
-    def match(self, method: str, path: str, at: Location | None = None) -> Match:
+    def match(self, method: str, path: str, at: Location | None = None, local: str = "") -> Match:
         """The way of a request. Raises HttpError 404, or 405 with Allow (RFC 9110 15.5.6).
 
-        Where there are `redirects`, `at` is the URL that was asked for, as far as it is known.
+        Where there are `redirects`, `at` is the URL that was asked for, as far as it is known; `local` is
+        the address that was connected to where that has no host.
         """
-        asked = (method, path, at)
+        asked = (method, path, at, local)
         known = self._known.get(asked)
         if known is not None and self._known_with == len(self._prefixes):
             return known
-        found = self._match(method, path, at or Location("http", "", path))
+        found = self._match(method, path, at or Location("http", "", path), local)
         if len(self._known) >= _MOST_KNOWN or self._known_with != len(self._prefixes):
             self._known.clear()
             self._known_with = len(self._prefixes)
@@ -170,12 +171,12 @@ class Router:
             self._known[asked] = found
         return found
 
-    def _match(self, method: str, path: str, at: Location) -> Match:
+    def _match(self, method: str, path: str, at: Location, local: str) -> Match:
         if path == "*":
             return Match("options", None, path, self._all)
         for source, rule in self._redirects:
             if matches(source.path, path) and (not source.scheme or source.is_of(at)):
-                location = self._leads(_moved(rule.source, rule.to, path), source.path, at)
+                location = self._leads(_moved(rule.source, rule.to, path), source.path, at, local)
                 if location:
                     return Match("redirect", None, path, (), location, rule.status)
         if self._routes is None:
@@ -186,7 +187,7 @@ class Router:
             if not matches(route.match, path):
                 continue
             if route.redirect:
-                location = self._leads(_moved("", route.redirect, path), route.match, at)
+                location = self._leads(_moved("", route.redirect, path), route.match, at, local)
                 if not location:
                     continue
                 if method not in allow:
@@ -208,14 +209,14 @@ class Router:
             return Match(kind, route, path, allow)
         raise _not_allowed(allow)
 
-    def _leads(self, location: str, pattern: str, at: Location) -> str:
+    def _leads(self, location: str, pattern: str, at: Location, local: str) -> str:
         """Where a redirect of `pattern` sends who asks `at`; empty if that would only bring him back here."""
         target = location_of(location)
         if not target.scheme:
             return location
         host = target.host
         if not host:
-            host = authority(target.scheme, self._own_host(target.scheme, at.host))
+            host = authority(target.scheme, self._own_host(target.scheme, at, local))
             location = location.replace("://", f"://{host}", 1)
         if target._replace(host=host).is_of(at) and matches(pattern, unquote(target.path) or "/"):
             return ""
@@ -251,12 +252,13 @@ def _allow(methods: Sequence[str], of_file: bool) -> tuple[str, ...]:
 
 def _moved(source: str, to: str, path: str) -> str:
     """Where a path is now: of a folder, or of all there is, that has moved, the same place in the new one."""
-    base = to + "/" if to.endswith("://") else to
+    if is_scheme(to):
+        return to + quote(path, safe=PATH_SAFE)
     if source.endswith("/") and to.endswith("/"):
         # What follows may begin with a slash: then another host is not what is meant (RFC 3986, 4.2).
         followed = quote(path[len(location_of(source).path) or 1 :], safe=PATH_SAFE)
-        return base + (followed.lstrip("/") if to == "/" else followed)
-    return base
+        return to + (followed.lstrip("/") if to == "/" else followed)
+    return to
 
 
 def trimmed(path: str, trim: str | None) -> str:

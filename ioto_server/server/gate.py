@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from ioto_server.config import Config
+from ioto_server.config import Config, Location, named, port_of
 from ioto_server.http import HttpError, Request, without_query
 from ioto_server.http.target import check_host as check_form
 from ioto_server.websocket import handshake
@@ -88,20 +88,27 @@ def asked_at(request: Request, config: Config, scheme: str, socket_peer: Peer) -
     return scheme, host
 
 
-def own_host(config: Config, scheme: str, host: str) -> str:
-    """What we are called by a scheme: `name`, or else the name that a client has asked for at `host`."""
+def own_host(config: Config, scheme: str, at: Location, local: str) -> str:
+    """What we are called by a scheme: `name`, or else what a client calls us who has asked `at` a URL.
+
+    `local` is the address that a client has connected to who names no host.
+    """
     if config.name is not None:
-        return config.name
+        return named(config.name, config.listen, scheme)
+    if at.host and at.scheme == scheme:
+        # With the port that the client has come by: a proxy's is none of ours.
+        return at.host
     endpoint = next((one for one in config.listen if one.scheme == scheme), None)
-    name = host_name(host) or _in_url(endpoint.host if endpoint is not None else "") or "localhost"
-    return f"{name}:{endpoint.port}" if endpoint is not None and endpoint.port else name
+    name = host_name(at.host) or _in_url(endpoint.host if endpoint is not None else "") or _in_url(local)
+    return (name or "localhost") + port_of(config.listen, scheme)
 
 
 def _in_url(address: str) -> str:
-    """An endpoint's address as a URL has it; of none where it is all addresses."""
+    """An address as a URL has it; of none where it is all addresses."""
     if address in {"0.0.0.0", "::"}:
         return ""
-    return f"[{address}]" if ":" in address else address
+    # The zone of a link-local address means something to this machine alone (RFC 6874, 1).
+    return f"[{address.partition('%')[0]}]" if ":" in address else address
 
 
 def check_origin(request: Request, config: Config, scheme: str, socket_peer: Peer) -> None:

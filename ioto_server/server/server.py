@@ -259,8 +259,7 @@ class Server:
                     self._call(connection, exchange, known, connection.peer.name)
                     return
             check_host(request, self.config, connection.local, connection.peer)
-            at = self._at(connection, request) if self._router.redirects else None
-            match = self._router.match(request.method, request.path, at)
+            match = self._match(connection, request)
             if match.kind == "action":
                 self._act(connection, exchange, match)
             elif match.kind == "file":
@@ -334,9 +333,12 @@ class Server:
         exchange.action = action
         exchange.task = run_action(web)
 
-    def _at(self, connection: HttpConnection, request: Request) -> Location:
+    def _match(self, connection: HttpConnection, request: Request) -> Match:
+        if not self._router.redirects:
+            return self._router.match(request.method, request.path)
         scheme, host = asked_at(request, self.config, connection.scheme, connection.peer)
-        return Location(scheme, authority(scheme, host), "")
+        at = Location(scheme, authority(scheme, host), "")
+        return self._router.match(request.method, request.path, at, "" if host else connection.local)
 
     def _redirect(self, exchange: Exchange, match: Match) -> None:
         query = exchange.request.query
