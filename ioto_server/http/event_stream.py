@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-EVENT_STREAM = (("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache"))
-"""The header fields of an event stream: no cache may hold it back or repeat it."""
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+"""The media type of an event stream."""
 
 # What ends a line of the stream, and nothing else does: str.splitlines knows more.
 _LINE_END = re.compile(r"\r\n|\r|\n")

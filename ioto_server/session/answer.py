@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # A plain answer is held back up to this many bytes, so that most leave with a Content-Length.
 _HELD_BACK: Final = 65536
 
+_TEXT: Final = "text/plain; charset=utf-8"
+
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 # What frames an answer or makes up the handshake is the server's: beside ours, a second one would let two
@@ -58,10 +60,16 @@ def check_own_field(name: str, value: str) -> None:
         raise ValueError(f"The header field {name} is the server's own: leave it out")
 
 
+def _final_status(what: str, status: int) -> int:
+    if not 200 <= status <= 599:
+        raise ValueError(f"{what}({status!r}): an answer has a status of 200 to 599")
+    return status
+
+
 class Answer(Asked):
     """The writing side of a `Web`, for HTTP."""
 
-    __slots__ = ("_answer", "_headers", "_length", "_status")
+    __slots__ = ("_answer", "_headers", "_held", "_length", "_status")
 
     def _begin_answer(
         self,
@@ -77,13 +85,12 @@ class Answer(Asked):
         self._status = 200
         self._headers: list[tuple[str, str]] | None = None
         self._answer: list[bytes] | None = None
+        self._held = 0
         self._length: int | None = None
 
     def status(self, status: int) -> None:
         """Set the status of the answer, 200 if never called; raises ValueError unless it is 200 to 599."""
-        if not 200 <= status <= 599:
-            raise ValueError(f"status({status!r}): an answer has a status of 200 to 599")
-        self._status = status
+        self._status = _final_status("status", status)
 
     def set_header(self, name: str, value: str) -> None:
         """Add a header field to the answer, or to the 101.
@@ -98,19 +105,24 @@ class Answer(Asked):
     def write(self, data: str | bytes) -> Awaitable[None]:
         """Write a piece of the answer's body, text as UTF-8; awaiting waits while much is unsent.
 
-        Raises `Closed` once the client is gone or the answer is complete.
+        An answer that begins with text is text/plain unless `set_header` says otherwise. Raises `Closed`
+        once the client is gone or the answer is complete.
         """
         exchange = self._http("write()")
         piece = data.encode() if isinstance(data, str) else data
         if exchange.answered:
             return exchange.write(piece)
+        if self._answer is None and isinstance(data, str):
+            # Without a type, browsers guess one from what a stranger may have written (RFC 9110, 8.3).
+            self._default("Content-Type", _TEXT)
         if self._length is not None:
             exchange.start(self._status, self._headers or (), self._length)
             return exchange.write(piece)
         if self._answer is None:
             self._answer = []
         self._answer.append(piece)
-        if sum(map(len, self._answer)) <= _HELD_BACK:
+        self._held += len(piece)
+        if self._held <= _HELD_BACK:
             return SENT
         answer, self._answer = self._answer, None
         exchange.start(self._status, self._headers or (), None)
@@ -140,29 +152,30 @@ class Answer(Asked):
             raise ValueError(f"redirect({location!r}): percent-encode what is not ASCII, and blanks")
         check_field("Location", location)
         exchange = self._nothing_written("redirect()")
-        exchange.start(status, [*(self._headers or ()), ("Location", location)], 0)
+        exchange.start(status, self._beside([("Location", location)]), 0)
         exchange.end()
 
     async def send_file(self, path: str | Path, content_type: str | None = None) -> None:
         """Answer a GET or HEAD with a file, of any folder, and complete the answer.
 
         As a static file is sent: with its validators, conditional requests, ranges; a large one is never
-        loaded whole. `content_type` is by the name where it is not given. Raises HttpError 404 where there is
-        no such file, 405 for another method, 412 and 416 for what the client asks: let them through. What
-        path it is comes from you alone: one that is made of what a client sent may lead anywhere.
+        loaded whole. `content_type` is by the name where neither it nor `set_header` gives one. Raises
+        HttpError 404 where there is no such file, 405 for another method, 412 and 416 for what the client
+        asks: let them through. What path it is comes from you alone: one that is made of what a client sent
+        may lead anywhere.
         """
         exchange = self._nothing_written("send_file()")
         if self.method not in ("GET", "HEAD"):
             raise HttpError(405, "This takes GET and HEAD (RFC 9110 15.5.6)", [("Allow", "GET, HEAD")])
         path = Path(path)
         if content_type is None:
-            content_type = media_type(path.name, self.host.config.mime)
+            content_type = self._own("Content-Type") or media_type(path.name, self.host.config.mime)
         find = partial(one_file, self.request, path, content_type)
         with await off_the_loop(find, FileResponse.close) as response:
             if exchange.done:
                 return
             status = response.status if response.status != 200 else self._status
-            exchange.start(status, [*response.headers, *(self._headers or ())], response.length)
+            exchange.start(status, self._beside(response.headers), response.length)
             if self.method == "HEAD":
                 exchange.end()
             else:
@@ -175,9 +188,13 @@ class Answer(Asked):
         return exchange
 
     def write_json(self, value: object) -> Awaitable[None]:
-        """Write `value` as JSON, with its Content-Type; raises TypeError or ValueError for what is none."""
-        self.set_header("Content-Type", "application/json")
-        return self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+        """Write `value` as JSON, with its Content-Type unless `set_header` gave one.
+
+        Raises TypeError or ValueError for what is no JSON.
+        """
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        self._default("Content-Type", "application/json")
+        return self.write(text)
 
     def write_event(
         self,
@@ -198,12 +215,18 @@ class Answer(Asked):
         encoded = encode_event(data, event=event, event_id=event_id, retry=retry)
         if not exchange.streaming:
             self._nothing_written("write_event()")
-            exchange.start(self._status, [*EVENT_STREAM, *(self._headers or ())], None)
+            # No cache may hold it back or repeat it.
+            self._default("Cache-Control", "no-cache")
+            exchange.start(self._status, self._beside([("Content-Type", EVENT_STREAM)]), None)
             exchange.stream()
         return exchange.write(encoded)
 
     def error(self, status: int, text: str) -> None:
-        """Answer with an error status and one line of text, instead of whatever was written so far."""
+        """Answer with an error status and one line of text, instead of whatever was written so far.
+
+        Raises ValueError for a status that is not 200 to 599.
+        """
+        _final_status("error", status)
         exchange = self._http("error()")
         if exchange.answered:
             raise RuntimeError(
@@ -211,10 +234,21 @@ class Answer(Asked):
             )
         self._answer = None
         body = text.encode() + b"\n"
-        headers = [*(self._headers or ()), ("Content-Type", "text/plain; charset=utf-8")]
-        exchange.start(status, headers, len(body))
+        exchange.start(status, self._beside([("Content-Type", _TEXT)]), len(body))
         exchange.write(body)
         exchange.end()
+
+    def _own(self, name: str) -> str | None:
+        return next((value for own, value in self._headers or () if own.lower() == name.lower()), None)
+
+    def _default(self, name: str, value: str) -> None:
+        if self._own(name) is None:
+            self.set_header(name, value)
+
+    def _beside(self, ours: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """`ours`, and of the action's own fields those that do not say the same differently."""
+        names = {name.lower() for name, _ in ours}
+        return [*ours, *(field for field in self._headers or () if field[0].lower() not in names)]
 
     def _complete_answer(self) -> None:
         exchange = self._exchange

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .host import Host
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
 class Asked:
     """The reading side of a `Web`."""
 
@@ -112,7 +116,7 @@ class Asked:
     async def read_json(self) -> Any:
         """The request's body as JSON; raises HttpError 400 where it is none: let it through."""
         try:
-            return json.loads(await self.read())
+            return json.loads(await self.read(), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise HttpError(400, f"The body is not JSON ({error}): send a JSON text") from None
 

@@ -44,6 +44,38 @@ async def moved(web: Web) -> None:
 async def private(web: Web) -> None:
     web.set_header("Cache-Control", "private")
     await web.send_file(Path(__file__).parent / "private" / web.path_rest.lstrip("/"))
+
+
+@action("/typed")
+async def typed(web: Web) -> None:
+    if web.param("type") is not None:
+        web.set_header("content-type", web.param("type"))
+    match web.path_rest:
+        case "/text":
+            await web.write("text")
+        case "/bytes":
+            await web.write(b"caf")
+        case "/json":
+            await web.write_json(1)
+            await web.write_json(2)
+        case "/error":
+            web.error(int(web.param("status", "400")), "<b>")
+        case "/file":
+            await web.send_file(Path(__file__).parent / "private" / "a.txt")
+        case "/events":
+            web.set_header("cache-control", "no-store")
+            await web.write_event("x")
+
+
+@action("/strict")
+async def strict(web: Web) -> None:
+    await web.write_json(await web.read_json())
+
+
+@action("/dribble")
+async def dribble(web: Web) -> None:
+    for _ in range(60_000):
+        await web.write(b"x")
 """
 
 
@@ -118,3 +150,44 @@ def test_a_file_is_sent_as_a_static_one_would_be(answers: Daemon) -> None:
         assert client.request("GET", "/private/none").status == 404
         assert client.request("GET", "/private/").status == 404, "a folder is no file"
         assert client.request("POST", "/private/a.txt", body=b"x").status == 405
+
+
+def test_an_answer_has_one_content_type_and_the_action_has_the_say(answers: Daemon) -> None:
+    with RawClient(answers.url) as client:
+
+        def types(path: str) -> list[str]:
+            response = client.request("GET", f"/typed{path}")
+            return [value for name, value in response.headers if name.lower() == "content-type"]
+
+        # What a browser would else guess, from the words of a stranger maybe.
+        assert types("/text") == ["text/plain; charset=utf-8"]
+        assert types("/text?type=text/html") == ["text/html"]
+        assert types("/bytes") == []
+        assert types("/json") == ["application/json"]
+        assert types("/json?type=application/problem%2Bjson") == ["application/problem+json"]
+        assert types("/file?type=text/x-log") == ["text/x-log"]
+        # These are what they are.
+        assert types("/error?type=text/html") == ["text/plain; charset=utf-8"]
+        assert types("/events?type=text/html") == ["text/event-stream; charset=utf-8"]
+        events = client.request("GET", "/typed/events")
+        assert [value for name, value in events.headers if name.lower() == "cache-control"] == ["no-store"]
+
+
+def test_an_error_has_a_status_that_ends_a_request(answers: Daemon) -> None:
+    with RawClient(answers.url) as client:
+        assert client.request("GET", "/typed/error?status=599").status == 599
+        for status in (101, 199, 600):
+            assert client.request("GET", f"/typed/error?status={status}").status == 500
+
+
+def test_json_is_what_the_grammar_says(answers: Daemon) -> None:
+    with RawClient(answers.url) as client:
+        assert client.request("POST", "/strict", body=b'{"a":[1,null]}').text == '{"a":[1,null]}'
+        for wrong in (b"NaN", b"[Infinity]", b'{"a":-Infinity}', b"{'a':1}", b""):
+            assert client.request("POST", "/strict", body=wrong).status == 400, wrong
+
+
+def test_an_answer_of_many_small_pieces_holds_nobody_up(answers: Daemon) -> None:
+    with RawClient(answers.url) as client:
+        response = client.request("GET", "/dribble")
+        assert (response.get("content-length"), response.body) == ("60000", b"x" * 60_000)
