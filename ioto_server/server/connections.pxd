@@ -15,8 +15,8 @@ cdef class Connections:
     cdef readonly dict _addresses
     cdef set _admitted
     cdef Py_ssize_t _arriving
-    cdef object _empty
     cdef Py_ssize_t _hopeless
+    cdef object _last
     cdef set _refused
     cdef object _websockets
     cdef public object limits

@@ -47,8 +47,8 @@ class Connections:
         "_addresses",
         "_admitted",
         "_arriving",
-        "_empty",
         "_hopeless",
+        "_last",
         "_refused",
         "_websockets",
         "limits",
@@ -62,7 +62,8 @@ class Connections:
         self._admitted: set[HttpConnection] = set()
         self._refused: set[HttpConnection] = set()
         self._addresses: dict[str, int] = {}
-        self._empty = asyncio.Event()
+        # Somebody has gone, or a handshake has ended, and it may have been the last.
+        self._last = asyncio.Event()
         # TLS handshakes under way: of those who have a place, and of those who will be refused.
         self._arriving = 0
         self._hopeless = 0
@@ -107,6 +108,8 @@ class Connections:
             self._release(address)
         else:
             self._hopeless -= 1
+        if not self._arriving and not self._hopeless:
+            self._last.set()
 
     def _is_full(self) -> bool:
         return len(self) + self._arriving >= self.limits.connections
@@ -146,13 +149,19 @@ class Connections:
 
     def _notice(self) -> None:
         if not self._refused and not len(self):
-            self._empty.set()
+            self._last.set()
+
+    async def settled(self) -> None:
+        """Wait until no TLS handshake is under way."""
+        while self._arriving or self._hopeless:
+            self._last.clear()
+            await self._last.wait()
 
     async def gone(self) -> None:
-        """Wait until nobody is connected."""
+        """Wait until nobody is connected, but for handshakes under way."""
         while self._refused or len(self):
-            self._empty.clear()
-            await self._empty.wait()
+            self._last.clear()
+            await self._last.wait()
 
     def _count(self, address: str) -> None:
         if address:

@@ -49,6 +49,9 @@ class HttpConnection(HttpLife):
         server = self._server
         if not is_trusted(self.peer, server.config.trusted_proxies):
             self.address = self.peer.address
+        if server.stopping:
+            # Its TLS was agreed on meanwhile: what it asks for is served, a silence is not waited for.
+            self._deadline = min(self._deadline, self._wheel.now + server.config.timeouts.close)
         refusal = server.admit(self)
         if refusal is not None:
             self._refuse(refusal)

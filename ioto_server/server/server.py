@@ -6,6 +6,7 @@ import asyncio
 import gc
 from asyncio import BaseProtocol
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -153,7 +154,10 @@ class Server:
         task.add_done_callback(self._stopping.discard)
 
     async def stop(self, code: int, reason: str) -> None:
-        """Accept no more, tell every WebSocket, let requests finish for at most `timeouts.drain`."""
+        """Accept no more, tell every WebSocket, let requests finish for at most `timeouts.drain`.
+
+        TLS handshakes have `timeouts.close` of it, and what comes of them as long for a request.
+        """
         self.stopping = (code, reason)
         self.listening.close(self.listening.endpoints)
         drain = self.config.timeouts.drain
@@ -163,11 +167,18 @@ class Server:
         await self._tell(code, reason)
         try:
             async with asyncio.timeout(drain):
+                await self._settle()
                 await self.clients.gone()
                 await self.host.actions_done()
         except TimeoutError:
             _log.warning("drain timeout", connections=self.connections, seconds=drain)
         await self._end()
+
+    async def _settle(self) -> None:
+        """Let TLS handshakes under way come to their end: what is asked for behind them is still answered."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeouts.close):
+                await self.clients.settled()
 
     async def _tell(self, code: int, reason: str) -> None:
         clients = self.clients.all()
