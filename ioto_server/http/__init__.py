@@ -16,7 +16,7 @@ from ioto_server.http.redaction import without_query
 from ioto_server.http.request import Body, EndOfRequest, Request
 from ioto_server.http.response import encode_fields, encode_head, encode_start, reason_phrase, with_common
 from ioto_server.http.router import DuplicatePrefix, Match, PrefixTable, Router, trimmed
-from ioto_server.http.uploads import Upload, Uploads
+from ioto_server.http.uploads import FolderBusy, Upload, Uploads
 
 __all__ = [
     "EVENT_STREAM",
@@ -24,6 +24,7 @@ __all__ = [
     "DuplicatePrefix",
     "EndOfRequest",
     "FileResponse",
+    "FolderBusy",
     "Headers",
     "HttpError",
     "Match",

@@ -33,12 +33,16 @@ PREFIX = ".ioto-upload-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
+class FolderBusy(Exception):
+    """Somebody else changes files of the folder at this moment: try again in a while."""
+
+
 class Uploads:
     """Files that clients may create, replace and remove below one folder.
 
     documents   the folder
     limit       most bytes of one file (`limits.upload`)
-    read_only   refuse everything with 403: the packaged site is not written to
+    kept        whether nothing may change in a folder, which is answered 403: of the packaged site
     clock       seconds since the epoch
 
     Every method touches the disk and may block; any thread will do, and `finish` deserves one, since it
@@ -50,12 +54,13 @@ class Uploads:
         documents: Path,
         limit: int,
         *,
-        read_only: bool = False,
+        kept: Callable[[Path], bool] = lambda _folder: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._documents = documents
         self._limit = limit
-        self.read_only = read_only
+        self._kept = kept
+        self.read_only = kept(documents)
         self._clock = clock
 
     def clean(self) -> int:
@@ -91,19 +96,18 @@ class Uploads:
             raise
 
     def delete(self, request: Request, path: str) -> FileResponse:
-        """Remove the file at `path`. Raises HttpError 403, 404, 409, 412, 500, 503."""
-        with self._target(request, path) as target, upload_errors(), target.alone():
-            if target.check() is None:
-                raise HttpError(404, "There is no such file")
-            os.unlink(target.name, dir_fd=target.folder)
+        """Remove the file at `path`. Raises HttpError 403, 404, 409, 412, 500, 503, or FolderBusy."""
+        with self._target(request, path) as target, upload_errors():
+            with target.alone():
+                if target.check() is None:
+                    raise HttpError(404, "There is no such file")
+                os.unlink(target.name, dir_fd=target.folder)
             os.fsync(target.folder)
         return FileResponse(204, [])
 
     def _target(self, request: Request, path: str) -> _Target:
         if self.read_only:
-            raise HttpError(
-                403, "The packaged site cannot be changed: set `documents` to a folder of your own"
-            )
+            raise _of_the_site()
         if path.endswith("/"):
             raise HttpError(409, "The path names a folder: send the path of a file")
         try:
@@ -112,6 +116,9 @@ class Uploads:
             raise HttpError(
                 403, "A file cannot have this name: no part of it may be empty or begin with a dot"
             ) from None
+        # The documents may be a folder that contains what is kept.
+        if self._kept(self._documents.joinpath(*map(os.fsdecode, names[:-1]))):
+            raise _of_the_site()
         with upload_errors():
             target = _Target(self._documents, names, request, self._clock)
         try:
@@ -161,8 +168,15 @@ class _Target:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other upload or removal in this folder meanwhile, in any process of ours."""
-        fcntl.flock(self.folder, fcntl.LOCK_EX)
+        """No other upload or removal in this folder meanwhile, in any process of ours.
+
+        Raises FolderBusy rather than wait: whoever holds the folder, for however long, must not take the
+        threads from all others who wait for the disk.
+        """
+        try:
+            fcntl.flock(self.folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FolderBusy from None
         try:
             yield
         finally:
@@ -208,6 +222,7 @@ class Upload:
         """Put the file in its place, on the disk: 201 if it is new, 204 if it replaced one.
 
         Raises HttpError 409, 412, 500, 507 where that is not possible any more; the old file is there then.
+        After a FolderBusy it is to be called again, or `abort`.
         """
         target = self._target
         try:
@@ -223,8 +238,12 @@ class Upload:
                     self._temporary = ""
                     stored = os.fstat(self._descriptor)
                 os.fsync(target.folder)
-        finally:
+        except FolderBusy:
+            raise
+        except BaseException:
             self.abort()
+            raise
+        self.abort()
         current = validators_of(stored)
         # RFC 9110 9.3.4: validators may be sent, since what is stored is what was received.
         fields = [("ETag", current.etag), ("Last-Modified", http_date(min(current.modified, target.now())))]
@@ -261,6 +280,10 @@ def _open_folder(documents: Path, names: list[bytes]) -> int:
             return os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=entry.folder)
     except NoFile:
         raise HttpError(409, "The folder of this path does not exist: create it first") from None
+
+
+def _of_the_site() -> HttpError:
+    return HttpError(403, "The packaged site cannot be changed: set `documents` to a folder of your own")
 
 
 def _too_large() -> HttpError:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from ioto_server.config import Config, Route, is_site
-from ioto_server.http import FileResponse, Match, Upload, Uploads, temporaries, trimmed
+from ioto_server.http import (
+    FileResponse,
+    FolderBusy,
+    HttpError,
+    Match,
+    Upload,
+    Uploads,
+    temporaries,
+    trimmed,
+)
 from ioto_server.session import Core, off_the_loop
 
 from .exchange import Exchange
 
 METHODS = ("PUT", "DELETE")
+
+# Who changes files of a folder holds it for a moment. How soon it is tried again, at first and later on, and
+# how long a folder is waited for that stays held, by a program that is none of ours; in seconds.
+_SOON: Final = 0.001
+_LATER: Final = 0.05
+PATIENCE: Final = 10.0
 
 
 class FileReceiver:
@@ -31,8 +49,9 @@ class FileReceiver:
             if set(METHODS) & set(route.methods) and route.handler == "file" and route.redirect is None:
                 documents = route.documents or self._config.documents
                 folder = self._folder(documents)
-                if not folder.read_only:
-                    _place(documents, route).mkdir(parents=True, exist_ok=True)
+                place = _place(documents, route)
+                if not is_site(place):
+                    place.mkdir(parents=True, exist_ok=True)
                     folder.clean()
         forms = self._config.upload.dir
         forms.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,7 +70,7 @@ class FileReceiver:
     def _folder(self, documents: Path) -> Uploads:
         folder = self._folders.get(documents)
         if folder is None:
-            folder = Uploads(documents, self._config.limits.upload, read_only=is_site(documents))
+            folder = Uploads(documents, self._config.limits.upload, kept=is_site)
             self._folders[documents] = folder
         return folder
 
@@ -72,14 +91,33 @@ async def _put(exchange: Exchange, folder: Uploads, path: str) -> None:
     try:
         while piece := await exchange.read():
             await off_the_loop(partial(upload.write, piece))
-        response = await off_the_loop(upload.finish)
+        response = await when_free(upload.finish)
     finally:
         await off_the_loop(upload.abort)
     _answer(exchange, response)
 
 
 async def _delete(exchange: Exchange, folder: Uploads, path: str) -> None:
-    _answer(exchange, await off_the_loop(partial(folder.delete, exchange.request, path)))
+    _answer(exchange, await when_free(partial(folder.delete, exchange.request, path)))
+
+
+async def when_free(work: Callable[[], FileResponse]) -> FileResponse:
+    """Do what needs a folder for itself, as soon as nobody holds it; no thread waits meanwhile.
+
+    Raises HttpError 503 where somebody holds it for longer than `PATIENCE`, and what `work` raises.
+    """
+    loop = asyncio.get_running_loop()
+    until, pause = loop.time() + PATIENCE, _SOON
+    while True:
+        try:
+            return await off_the_loop(work)
+        except FolderBusy as busy:
+            if loop.time() >= until:
+                text = "The folder is in use by another program: try again"
+                fault = "another process holds a lock (flock) on the folder: see which (lslocks)"
+                raise HttpError(503, text, [("Retry-After", "5")], fault=fault) from busy
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LATER)
 
 
 def _answer(exchange: Exchange, response: FileResponse) -> None:

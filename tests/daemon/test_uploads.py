@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ioto_server.config.kinds import SITE
+from ioto_server.http import FileResponse, FolderBusy, HttpError
+from ioto_server.server import uploads as receiving
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon
 from tests.support.raw import RawClient
+from tests.support.waiting import until
 
 ROUTES = [
     {"match": "/upload/", "methods": ["DELETE", "GET", "PUT"], "trim": "/upload", "documents": "stored"},
@@ -138,6 +144,62 @@ def test_the_packaged_site_cannot_be_written_to_by_a_route_of_its_own(
         assert client.request("DELETE", "/site/index.html").status == 403
         assert client.request("GET", "/site/index.html").status == 200
     assert sorted(os.listdir(SITE)) == before
+
+
+def test_the_packaged_site_cannot_be_written_to_from_above(start_daemon: StartDaemon) -> None:
+    methods = ["GET", "PUT", "DELETE"]
+    routes = [
+        {"match": "/site/up/", "methods": methods},
+        {"match": "/p/", "methods": methods, "trim": "/p"},
+        {},
+    ]
+    before = sorted(os.listdir(SITE))
+    try:
+        daemon = start_daemon({"documents": str(SITE.parent), "routes": routes}, {})
+        assert put(daemon, "/p/site/nothing.txt", b"x")[0] == 403
+        assert put(daemon, "/site/up/nothing.txt", b"x")[0] == 403
+        with RawClient(daemon.url) as client:
+            assert client.request("DELETE", "/p/site/nothing.txt").status == 403
+            assert client.request("GET", "/p/site/index.html").status == 200
+        assert sorted(os.listdir(SITE)) == before
+    finally:
+        (SITE / "nothing.txt").unlink(missing_ok=True)
+        if (SITE / "up").is_dir():
+            shutil.rmtree(SITE / "up")
+
+
+def test_a_folder_that_a_program_holds_keeps_nobody_else(uploads: Daemon) -> None:
+    """More uploads wait for it than there are threads for the disk, of which uploads elsewhere have need."""
+    stored = uploads.folder / "stored"
+    (stored / "other").mkdir()
+    with ExitStack() as stack:
+        held = os.open(stored, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = [stack.enter_context(RawClient(uploads.url)) for _ in range(40)]
+        for number, client in enumerate(waiting):
+            client.send(client.head("PUT", f"/upload/{number}", [("Content-Length", "1")]) + b"x")
+        # All have come as far as that: their temporary files are there.
+        until(lambda: len(files(uploads)) == 41, "all uploads wait")
+        assert put(uploads, "/upload/other/a", b"x")[0] == 201
+        os.close(held)
+        assert [client.read_response().status for client in waiting] == [201] * 40
+    assert files(uploads) == sorted([*map(str, range(40)), "other"])
+
+
+def test_a_folder_that_stays_held_is_not_waited_for_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "PATIENCE", 0.2)
+    asked = 0
+
+    def busy() -> FileResponse:
+        nonlocal asked
+        asked += 1
+        raise FolderBusy
+
+    with pytest.raises(HttpError) as caught:
+        asyncio.run(receiving.when_free(busy))
+    assert (caught.value.status, caught.value.headers) == (503, [("Retry-After", "5")])
+    assert "lslocks" in caught.value.fault
+    assert asked > 1
 
 
 def test_the_page_s_route_takes_uploads_from_the_first_one_on(start_daemon: StartDaemon) -> None:

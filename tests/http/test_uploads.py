@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from ioto_server.http import HttpError, Upload, Uploads
+from ioto_server.http import FolderBusy, HttpError, Upload, Uploads
 from ioto_server.http.uploads import PREFIX
 
 from .site import NOW, Site, no_descriptor_left, parse
@@ -22,9 +23,11 @@ from .site import NOW, Site, no_descriptor_left, parse
 class Store:
     """A folder that takes uploads, asked as the server would."""
 
-    def __init__(self, folder: Path, limit: int = 1000, *, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: Path, limit: int = 1000, *, kept: Callable[[Path], bool] = lambda _folder: False
+    ) -> None:
         self.folder = folder
-        self.uploads = Uploads(folder, limit, read_only=read_only, clock=lambda: NOW)
+        self.uploads = Uploads(folder, limit, kept=kept, clock=lambda: NOW)
         self.site = Site(folder)
 
     def begin(self, path: str, headers: Mapping[str, str] | None = None) -> Upload:
@@ -174,11 +177,41 @@ def test_names_that_are_never_served_cannot_be_written(store: Store, path: str) 
 
 def test_the_packaged_site_is_not_written_to(store: Store) -> None:
     (store.folder / "a.txt").write_text("x")
-    site = Store(store.folder, read_only=True)
+    site = Store(store.folder, kept=lambda _folder: True)
     assert site.put("/a.txt") == 403
     assert site.delete("/a.txt") == 403
     assert site.uploads.clean() == 0
     assert (store.folder / "a.txt").read_text() == "x"
+
+
+def test_nor_is_a_folder_below_that_is_kept(store: Store) -> None:
+    site = store.folder / "site"
+    (site / "sub").mkdir(parents=True)
+    (site / "a.txt").write_text("x")
+    (store.folder / "link").symlink_to("site")
+    above = Store(store.folder, kept=lambda folder: folder.resolve().is_relative_to(site))
+    for path in ("/site/a.txt", "/site/sub/a.txt", "/link/a.txt"):
+        assert above.put(path) == 403
+        assert above.delete(path) == 403
+    assert above.put("/a.txt") == 201
+    assert (site / "a.txt").read_text() == "x"
+
+
+def test_a_folder_that_somebody_holds_is_not_waited_for(store: Store) -> None:
+    """A thread that waited would be one less for all others."""
+    held = os.open(store.folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with store.begin("/a.txt") as upload:
+        upload.write(b"content")
+        with pytest.raises(FolderBusy):
+            upload.finish()
+        with pytest.raises(FolderBusy):
+            store.delete("/a.txt")
+        os.close(held)
+        assert upload.finish().status == 201
+    assert (store.folder / "a.txt").read_bytes() == b"content"
+    assert store.delete("/a.txt") == 204
+    assert store.names() == []
 
 
 def test_links_on_the_way_never_lead_out(store: Store) -> None:
