@@ -131,10 +131,10 @@ wheel: $(BIN)/python ## build dist/*.whl, which installs without a compiler
 PIP_FOR := $(BIN)/python -m pip --python $(or $(SYSTEM_PYTHON),/usr/bin/python3)
 .PHONY: install uninstall deb
 install: $(BIN)/python ## install below DESTDIR and PREFIX (/usr/local)
-	@PIP="$(PIP_FOR)" DESTDIR=$(DESTDIR) PREFIX=$(or $(PREFIX),/usr/local) packaging/install.sh
+	@PIP="$(PIP_FOR)" DESTDIR="$(DESTDIR)" PREFIX="$(or $(PREFIX),/usr/local)" packaging/install.sh
 
 uninstall: ## remove what install made; configuration stays
-	@DESTDIR=$(DESTDIR) PREFIX=$(or $(PREFIX),/usr/local) packaging/uninstall.sh
+	@DESTDIR="$(DESTDIR)" PREFIX="$(or $(PREFIX),/usr/local)" packaging/uninstall.sh
 
 deb: $(BIN)/python ## build dist/ioto-server_*.deb
 	@command -v strip >/dev/null || $(DEBIAN) binutils 'takes out of the libraries what only a debugger wants'

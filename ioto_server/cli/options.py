@@ -59,10 +59,13 @@ def control_path(config: Path | None, control: Path | None) -> Path:
     """Where the daemon of this configuration answers.
 
     An operator must be able to stop a daemon whose configuration was broken after it had started: then the
-    default place is used, and said.
+    default place is used, and said. A name that was mistyped must not stop another daemon: exits with 2.
     """
     if control is not None:
         return control
+    if config is not None and not os.path.lexists(config):
+        say(f"{config}: there is no such file; --control PATH names the socket of a daemon without one")
+        raise SystemExit(MISUSED)
     found: Path | None = None
     try:
         found = find_config(config)

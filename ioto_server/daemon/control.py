@@ -82,7 +82,7 @@ class Control:
     async def _answer(self, line: bytes) -> Answer:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         name = request.get("command") if isinstance(request, dict) else None
         command = self._commands.get(name) if isinstance(name, str) else None
@@ -96,6 +96,10 @@ class Control:
             return {"ok": True, **(await result if isinstance(result, Awaitable) else result)}
         except CommandError as error:
             return {"ok": False, "error": str(error)}
+        except Exception:
+            # Whoever asked is told, whatever went wrong.
+            _log.exception("control failed", command=name)
+            return {"ok": False, "error": f"{name} failed: the server's log has the traceback"}
 
 
 class CommandError(Exception):

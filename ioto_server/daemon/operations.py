@@ -74,7 +74,7 @@ class Operations:
 def wanted(request: Mapping[str, Any]) -> tuple[str, int]:
     """The order and the length of a list of connections. Raises CommandError."""
     order = request.get("sort", "age")
-    if order not in ORDERS:
+    if type(order) is not str or order not in ORDERS:
         raise CommandError(f"sort: {order!r} is no order; take one of {', '.join(ORDERS)}")
     limit = request.get("limit", _LISTED)
     if type(limit) is not int or not 0 < limit <= _MOST_LISTED:
@@ -90,7 +90,7 @@ def unknown(shown: str) -> CommandError:
 def change_level(request: Mapping[str, Any]) -> Answer:
     """Keep lines of the `level` that is asked for. Raises CommandError."""
     level, before = request.get("level"), logs.level()
-    if level not in logs.LEVELS:
+    if type(level) is not str or level not in logs.LEVELS:
         raise CommandError(f"level: {level!r} is no level; take one of {', '.join(logs.LEVELS)}")
     logs.set_level(level)
     # At the highest level of the two it is seen in any case.

@@ -65,6 +65,26 @@ def test_what_it_does_not_know_is_answered_with_what_it_knows(start_daemon: Star
         assert talk(control(daemon), line) == [expected]
 
 
+def test_an_order_of_another_shape_is_answered_and_the_log_stays_whole(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    daemon.log("ready")
+    orders = (
+        b"[" * 50_000 + b"\n",
+        b'{"command": "connections", "sort": []}\n',
+        b'{"command": "log", "level": {}}\n',
+        b'{"command": "close", "id": {}}\n',
+    )
+    for answer in talk(control(daemon), *orders):
+        assert answer["ok"] is False
+        assert "traceback" not in str(answer["error"])
+    # What nobody thought of is told to whoever asked, too: no number has so many digits.
+    (answer,) = talk(control(daemon), b'{"command": "close", "id": "%s"}\n' % (b"9" * 5000))
+    assert answer == {"ok": False, "error": "close failed: the server's log has the traceback"}
+    assert talk(control(daemon), b'{"command": "status"}\n')[0]["ok"] is True
+    assert [line["event"] for line in daemon.events].count("control failed") == 1
+    assert "unhandled" not in daemon.output
+
+
 def test_a_line_without_end_is_cut_off_and_nothing_else_suffers(start_daemon: StartDaemon) -> None:
     daemon = start_daemon()
     daemon.log("ready")
@@ -116,6 +136,17 @@ def test_a_daemon_whose_configuration_was_broken_meanwhile_can_be_stopped(start_
     run = run_program("stop", "--config", daemon.config, cwd=daemon.folder)
     assert run.returncode == 0, run.stderr
     assert daemon.wait() == 0
+
+
+def test_a_file_that_is_not_there_leads_to_no_other_daemon(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    daemon.log("ready")
+    typed = daemon.folder / "wbe.json5"
+    for command in ("stop", "status", "reload"):
+        run = run_program(command, "--config", typed, cwd=daemon.folder)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert run.stderr.startswith(f"{typed}: there is no such file")
+    assert daemon.running
 
 
 def test_without_a_daemon_the_commands_say_so(tmp_path: Path) -> None:
