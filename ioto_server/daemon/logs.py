@@ -121,11 +121,23 @@ def _add_priority(_logger: object, method: str, line: Any) -> str:
     return with_priority(method, str(line))
 
 
+def _tell_lost(count: int) -> str:
+    """A line that goes the way of all, but for where it is written: there it comes before what is."""
+    line: Any = {
+        "event": "log lines lost",
+        "lines": count,
+        "why": "they could not be written: the disk was full, or nobody read them",
+    }
+    for processor in structlog.get_config()["processors"]:
+        line = processor(None, "error", line)
+    return str(line)
+
+
 def configure(log: Log) -> None:
     """Send every log line of the process where `log` says. Raises OSError when its file cannot be opened."""
     global _output, _watched
     _watched = False
-    _output = output = Output(log.path)
+    _output = output = Output(log.path, _tell_lost)
     console = log.format == "console" or (log.format == "auto" and output.is_terminal)
     set_level(log.level)
     processors: list[Processor]

@@ -2,12 +2,17 @@
 
 
 cdef Py_ssize_t _MOST_GATHERED
+cdef double _PATIENCE
+cdef double _WARY
 
 
 cdef class Output:
     cdef object _path
+    cdef object _tell_lost
+    cdef object _write_some
     cdef int _descriptor
-    cdef int _lost
+    cdef Py_ssize_t _lost
+    cdef double _wary_until
     cdef bint _cut
     cdef list _gathered
     cdef Py_ssize_t _gathered_size
@@ -19,3 +24,5 @@ cdef class Output:
     cpdef info(self, str line)
     cpdef flush(self)
     cdef _put(self, list lines)
+    cdef Py_ssize_t _try_to_write(self, list lines) except -1
+    cdef double _limit(self) except -1

@@ -7,12 +7,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import get_ident
+from time import monotonic
 from typing import Final
 
 from .journal import leads_to_journal
+from .unhindered import room_within, unhindered
 
 # Lines that have gathered leave when they are so many characters: a pipe takes as many bytes in one piece.
 _MOST_GATHERED: Final = 4096
+
+# How long a line may wait for somebody to read those before it, in seconds: the loop waits as well. Where one
+# has waited in vain, no other does, until for so long none was lost.
+_PATIENCE: Final = 1.0
+_WARY: Final = 10.0
 
 
 class Output:
@@ -22,14 +29,20 @@ class Output:
     turn, and is not urgent, gathers and leaves together, as dozens of clients may come and go in one turn. So
     what an action logs before it blocks the loop is there to be read, unless others had something to say.
 
-    A disk that is full must not end connections: what cannot be written is counted, and the count is written
-    when there is room again.
+    Neither a disk that is full nor a pipe that nobody reads may end connections or hold them: what cannot be
+    written is counted, and the count is written when there is room again.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        """Open `path`: 'stdout', 'stderr' or a file to append to. Raises OSError."""
+    def __init__(self, path: Path | str, tell_lost: Callable[[int], str]) -> None:
+        """Open `path`: 'stdout', 'stderr' or a file to append to. Raises OSError.
+
+        `tell_lost` makes the line that says how many others were lost.
+        """
         self._path = path
+        self._tell_lost = tell_lost
         self._lost = 0
+        # When none waits for room before, by monotonic().
+        self._wary_until = 0.0
         # What was written last is a part of a line.
         self._cut = False
         self._gathered: list[str] = []
@@ -38,10 +51,12 @@ class Output:
         # The thread of the loop, and whether something was written in the turn that it is in.
         self._thread = 0
         self._in_turn = False
+        self._write_some: Callable[[int, bytes], int] = os.write
         if isinstance(path, Path):
             self._descriptor = _open(path)
         else:
-            self._descriptor = (sys.stdout if path == "stdout" else sys.stderr).fileno()
+            standard = (sys.stdout if path == "stdout" else sys.stderr).fileno()
+            self._descriptor, self._write_some = unhindered(standard)
 
     def gather(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
         """Gather lines by the turn of the loop whose `call_soon` this is; None writes each at once again.
@@ -97,23 +112,44 @@ class Output:
             self._put(lines)
 
     def _put(self, lines: list[str]) -> None:
-        """Write lines in one system call, or count them as lost."""
+        """Write lines, before them how many were lost, and count those that find no room."""
+        told = [self._tell_lost(self._lost)] if self._lost else []
+        left = self._try_to_write(told + lines)
+        if left > len(lines):
+            self._lost += len(lines)
+        else:
+            self._lost = left
+        if left:
+            self._wary_until = monotonic() + _WARY
+
+    def _try_to_write(self, lines: list[str]) -> int:
+        """Write lines in one system call where they fit; returns how many found no room."""
         text = "\n".join(lines)
-        if self._lost:
-            text = f"ioto-server: {self._lost} log lines could not be written\n{text}"
         if self._cut:
             text = f"\n{text}"
         data = f"{text}\n".encode("utf-8", "backslashreplace")
+        end = 0.0
         try:
             while data:
-                # A file may take a part of it: why not the rest is told then.
-                written = os.write(self._descriptor, data)
-                self._cut = data[written - 1 : written] != b"\n"
-                data = data[written:]
+                try:
+                    # It may take a part: why not the rest is told then.
+                    written = self._write_some(self._descriptor, data)
+                except BlockingIOError:
+                    end = end or self._limit()
+                    left = end - monotonic()
+                    if left <= 0 or not room_within(self._descriptor, left):
+                        raise
+                else:
+                    self._cut = data[written - 1 : written] != b"\n"
+                    data = data[written:]
         except OSError:
-            self._lost += min(len(lines), data.count(b"\n"))
-        else:
-            self._lost = 0
+            return min(len(lines), data.count(b"\n"))
+        return 0
+
+    def _limit(self) -> float:
+        """Until when to wait for room, by monotonic()."""
+        now = monotonic()
+        return now if self._lost or now < self._wary_until else now + _PATIENCE
 
     def reopen(self) -> None:
         """Go on in the file that has the name now, after logrotate(8) has renamed the old one.
@@ -144,4 +180,5 @@ class Output:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    # Not waiting matters where it is a named pipe.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
+import socket
 import subprocess
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -96,32 +101,110 @@ def test_what_an_action_logged_before_it_held_the_loop_is_in_the_log(start_daemo
     assert daemon.events[-1]["event"] == "stopped at once"
 
 
-def test_a_log_that_nobody_reads_does_not_keep_it_from_ending(tmp_path: Path) -> None:
-    file = write_project(tmp_path, {}, {})
-    read, write = os.pipe()
-    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    process = subprocess.Popen(
-        [PROGRAM, "start", "--config", file], cwd=tmp_path, env=environment(), stdout=write, stderr=write
-    )
-    try:
-        said = b""
-        while b'"ready"' not in said:
-            said += os.read(read, 4096)
-        # What is left of the pipe is filled by ourselves: the daemon's next line blocks it.
-        os.set_blocking(write, False)
-        with suppress(BlockingIOError):
-            while True:
-                os.write(write, b"x")
-        os.set_blocking(write, True)
-        process.terminate()
-        until(lambda: "pipe" in Path(f"/proc/{process.pid}/wchan").read_text(), "it is kept by the pipe")
-        process.terminate()
-        assert process.wait(DEADLINE) == 1
-    finally:
-        process.kill()
-        process.wait()
-        os.close(read)
+class Unread:
+    """A daemon whose log nobody reads but when it is asked to."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.folder = folder
+        self._file = write_project(folder, {}, {"holds.py": HOLDS})
+        program: list[str | Path] = [PROGRAM, "start", "--config", self._file]
+        if kind == "socket":
+            ours, theirs = socket.socketpair()
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            self._read, write = ours.detach(), theirs.detach()
+        else:
+            self._read, write = os.pipe()
+            fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+        if kind == "pipe of another user":
+            os.fchmod(write, 0)
+            if os.getuid() == 0:
+                # To root nothing else is another's.
+                program = ["setpriv", "--bounding-set=-dac_override", *program]
+        self.process = subprocess.Popen(
+            program, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=write, stderr=write
+        )
+        assert os.get_blocking(write)
         os.close(write)
+        os.set_blocking(self._read, False)
+        self._said = ""
+        self.events: list[dict[str, Any]] = []
+        until(lambda: self.read("ready"), "it is ready")
+        self.url = next(line["url"] for line in self.events if line["event"] == "listening").rstrip("/")
+
+    def read(self, event: str = "") -> list[dict[str, Any]]:
+        """Read what is there; returns the lines of an event so far."""
+        with suppress(BlockingIOError):
+            while said := os.read(self._read, 65536):
+                self._said += said.decode()
+        *lines, self._said = self._said.split("\n")
+        self.events += [json.loads(line) for line in lines if line]
+        return [line for line in self.events if line["event"] == event]
+
+    def serve(self) -> None:
+        """Have it answer one request, and log it."""
+        with RawClient(self.url) as client:
+            client.send(client.head("GET", "/nothing"))
+            assert client.read_response().status == 404
+
+    def fill(self) -> int:
+        """Have it log more than anybody takes; returns how many lines: so many that each had no second."""
+        count = int(2 * DEADLINE)
+        end = time.monotonic() + DEADLINE
+        for _ in range(count):
+            self.serve()
+        assert time.monotonic() < end
+        return count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        os.close(self._read)
+
+
+@pytest.fixture(params=["pipe", "pipe of another user", "socket"])
+def unread(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Unread]:
+    with Unread(tmp_path, request.param) as daemon:
+        yield daemon
+
+
+def test_a_log_that_nobody_reads_holds_neither_clients_nor_a_stop(unread: Unread) -> None:
+    unread.fill()
+    unread.process.terminate()
+    assert unread.process.wait(DEADLINE) == 0
+
+
+def test_a_log_says_once_how_much_of_it_was_lost_when_it_is_read_again(unread: Unread) -> None:
+    sent = unread.fill()
+    for _ in range(2):
+        unread.read()
+        unread.serve()
+        sent += 1
+
+    def lost() -> int:
+        return sum(line["lines"] for line in unread.read("log lines lost"))
+
+    # At least: among the lost there may be one that says how long the loop was blocked.
+    until(lambda: lost() and lost() + len(unread.read("request")) >= sent, "each line is there or counted")
+    (told,) = unread.read("log lines lost")
+    assert told["level"] == "error"
+
+
+def test_a_log_that_nobody_reads_does_not_keep_a_held_one_from_ending(unread: Unread) -> None:
+    """Its last words find no room, and its traceback waits for it."""
+    unread.fill()
+    with RawClient(unread.url) as client:
+        client.send(client.head("GET", "/holds"))
+        until((unread.folder / "holds").exists, "the action holds the loop")
+
+        def ended() -> bool:
+            unread.process.terminate()
+            return unread.process.poll() is not None
+
+        until(ended, "a second signal ends it")
+    assert unread.process.returncode == 1
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from ioto_server.daemon.output import Output
+from tests.support.daemon import DEADLINE
 
 FORKS = """\
 import asyncio, os, sys
@@ -47,6 +49,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+def opened(path: Path) -> Output:
+    return Output(path, lambda count: f"{count} lost")
+
+
 def content(path: Path) -> str:
     return path.read_text()
 
@@ -59,7 +65,7 @@ def in_turns(path: Path, *turns: list[tuple[str, str, str]]) -> None:
     """In each turn log (level, line, what the file holds then); afterwards all of a turn has to be there."""
 
     async def main() -> None:
-        output = Output(path)
+        output = opened(path)
         output.gather(asyncio.get_running_loop().call_soon)
         logged = ""
         for turn in turns:
@@ -103,7 +109,7 @@ def test_not_more_gathers_than_a_pipe_takes_in_one_piece(path: Path) -> None:
 
 def test_a_thread_writes_at_once(path: Path) -> None:
     async def main() -> None:
-        output = Output(path)
+        output = opened(path)
         output.gather(asyncio.get_running_loop().call_soon)
         output.info("1")
         output.info("2")
@@ -120,7 +126,7 @@ def test_a_thread_writes_at_once(path: Path) -> None:
 
 def test_what_has_gathered_is_written_before_the_loop_is_gone(path: Path) -> None:
     async def main() -> None:
-        output = Output(path)
+        output = opened(path)
         output.gather(asyncio.get_running_loop().call_soon)
         output.info("1")
         output.info("2")
@@ -136,7 +142,7 @@ def test_what_has_gathered_is_written_before_the_loop_is_gone(path: Path) -> Non
 
 def test_what_has_gathered_is_in_the_file_that_is_renamed(path: Path) -> None:
     async def main() -> None:
-        output = Output(path)
+        output = opened(path)
         output.gather(asyncio.get_running_loop().call_soon)
         output.info("1")
         output.info("2")
@@ -151,7 +157,7 @@ def test_what_has_gathered_is_in_the_file_that_is_renamed(path: Path) -> None:
 
 def test_lines_that_gathered_and_found_no_room_are_counted(path: Path) -> None:
     async def main() -> None:
-        output = Output(path)
+        output = opened(path)
         output.gather(asyncio.get_running_loop().call_soon)
         kept, full = os.dup(output.descriptor), os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, output.descriptor)
@@ -164,7 +170,7 @@ def test_lines_that_gathered_and_found_no_room_are_counted(path: Path) -> None:
         os.close(full)
 
     asyncio.run(main())
-    assert content(path) == "ioto-server: 5 log lines could not be written\nroom\n"
+    assert content(path) == "5 lost\nroom\n"
 
 
 def test_a_fork_leaves_to_its_parent_what_has_gathered(path: Path) -> None:
@@ -174,7 +180,7 @@ def test_a_fork_leaves_to_its_parent_what_has_gathered(path: Path) -> None:
 
 
 def test_a_line_that_was_cut_has_no_other_glued_to_it(path: Path) -> None:
-    output = Output(path)
+    output = opened(path)
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(write, False)
@@ -184,7 +190,27 @@ def test_a_line_that_was_cut_has_no_other_glued_to_it(path: Path) -> None:
     assert os.read(read, 8192) == b"x" * 4096
     output.info("room")
     output.info("more")
-    said = b"\nioto-server: 2 log lines could not be written\nroom\nmore\n"
+    said = b"\n2 lost\nroom\nmore\n"
     assert os.read(read, 8192) == said
     for descriptor in (read, write):
         os.close(descriptor)
+
+
+def test_none_waits_while_one_has_waited_in_vain(path: Path) -> None:
+    """For so many that each could not have its second."""
+    os.mkfifo(path)
+    read = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    output = opened(path)
+    fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, 4096)
+    output.info("x" * 4095)
+    end = time.monotonic() + DEADLINE
+    lost = int(DEADLINE) + 1
+    for _ in range(lost):
+        output.info("no room")
+    assert time.monotonic() < end
+    assert os.read(read, 8192) == b"x" * 4095 + b"\n"
+    output.info("room")
+    assert os.read(read, 8192) == f"{lost} lost\nroom\n".encode()
+    output.info("more")
+    assert os.read(read, 8192) == b"more\n", "it is told once"
+    os.close(read)
