@@ -16,6 +16,7 @@ from .exchange import Exchange
 from .http_life import HttpLife
 from .peer import forwarded, is_trusted, local_name, peer_of, remote_name
 from .plain import is_own
+from .secure import server_name
 from .settings import BODY_AHEAD
 from .states import Phase, Step
 from .websocket_connection import WebSocketConnection
@@ -268,10 +269,13 @@ class HttpConnection(HttpLife):
         if self.scheme != "https":
             return None
         ask = self._transport.get_extra_info
+        name = server_name(self._transport)
         return {
             "version": ask("ssl_object").version(),
             "cipher": ask("cipher")[0],
             "peer": ask("peercert") or None,
+            # One text for all who have asked for the same.
+            "server_name": name and intern(name),
         }
 
     @property

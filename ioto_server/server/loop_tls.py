@@ -45,6 +45,21 @@ def order_suites(context: ssl.SSLContext, names: list[str]) -> None:
         set_suites(":".join(names))
 
 
+def keep_names(context: ssl.SSLContext) -> None:
+    """Have the connections of a server know which name their client has asked for."""
+    context.sni_callback = _keep_name
+
+
+def _keep_name(made: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+    made.asked_for = name  # type: ignore[attr-defined]
+
+
+def server_name(transport: asyncio.BaseTransport) -> str | None:
+    """The name that a client has asked for (SNI, RFC 6066, 3); None where it named none."""
+    name: str | None = getattr(transport.get_extra_info("ssl_object"), "asked_for", None)
+    return name
+
+
 def serve_by_loop(
     listener: socket.socket,
     protocol: Callable[[], asyncio.BaseProtocol],

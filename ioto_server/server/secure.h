@@ -21,6 +21,12 @@
 #define IOTO_BIO_CTRL_FLUSH 11
 #define IOTO_CTRL_CLEAR_MODE 78
 #define IOTO_MODE_RELEASE_BUFFERS 0x10
+#define IOTO_CTRL_SET_NAME_CALLBACK 53
+#define IOTO_HOST_NAME 0
+#define IOTO_NAME_ACCEPTED 0
+#define IOTO_NAME_REFUSED 2
+/* RFC 8446, 6. */
+#define IOTO_UNRECOGNIZED_NAME 112
 
 #define IOTO_OPENSSL(NAME) \
     NAME(int, SSL_read, (void *, void *, int)) \
@@ -32,6 +38,8 @@
     NAME(int, SSL_get_error, (const void *, int)) \
     NAME(void *, SSL_get_SSL_CTX, (const void *)) \
     NAME(int, SSL_CTX_set_ciphersuites, (void *, const char *)) \
+    NAME(long, SSL_CTX_callback_ctrl, (void *, int, void (*)(void))) \
+    NAME(const char *, SSL_get_servername, (const void *, int)) \
     NAME(void *, SSL_get_rbio, (const void *)) \
     NAME(void *, SSL_get_wbio, (const void *)) \
     NAME(void, SSL_set0_rbio, (void *, void *)) \
@@ -217,6 +225,30 @@ static void *ioto_attach(PyObject *socket, PyObject *context, PyObject *in, PyOb
         openssl.SSL_ctrl(made->ssl, IOTO_CTRL_CLEAR_MODE, IOTO_MODE_RELEASE_BUFFERS, NULL);
     }
     return made->ssl;
+}
+
+/* The server name that the client has asked for (RFC 6066, 3), or NULL. */
+static const char *ioto_server_name(void *ssl)
+{
+    return openssl.SSL_get_servername(ssl, IOTO_HOST_NAME);
+}
+
+/* OpenSSL keeps a name in the session of TLS 1.2, for whoever resumes it, only where it was accepted. It is ASCII
+   without blanks (RFC 6066, 3). */
+static int ioto_accept_name(void *ssl, int *alert, void *unused)
+{
+    const unsigned char *name = (const unsigned char *) ioto_server_name(ssl);
+    for (; name != NULL && *name != 0; name++)
+        if (*name <= 0x20 || *name >= 0x7f) {
+            *alert = IOTO_UNRECOGNIZED_NAME;
+            return IOTO_NAME_REFUSED;
+        }
+    return IOTO_NAME_ACCEPTED;
+}
+
+static void ioto_accept_names(void *context)
+{
+    openssl.SSL_CTX_callback_ctrl(context, IOTO_CTRL_SET_NAME_CALLBACK, (void (*)(void)) ioto_accept_name);
 }
 
 /* One read of the kernel; what was read, or the error, negative. */

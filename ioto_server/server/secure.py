@@ -12,13 +12,13 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .loop_tls import Arrive, order_suites, serve_by_loop
+from .loop_tls import Arrive, keep_names, order_suites, serve_by_loop, server_name
 from .plain import Plain
 
 if TYPE_CHECKING:
     from .tls import TlsContext
 
-__all__ = ["BY_LOOP", "order_suites", "serve"]
+__all__ = ["BY_LOOP", "keep_names", "order_suites", "serve", "server_name"]
 
 #: Why TLS is left to the event loop; None where it is not.
 BY_LOOP: Final[str | None] = "not compiled"

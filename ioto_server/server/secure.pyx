@@ -13,8 +13,10 @@ import sys
 
 import _ssl
 
+from .loop_tls import keep_names as keep_by_ssl
 from .loop_tls import order_suites as order_by_ssl
 from .loop_tls import serve_by_loop
+from .loop_tls import server_name as name_by_ssl
 
 from .plain cimport Acceptor, Plain, Stream, Taker
 
@@ -52,6 +54,8 @@ cdef extern from "secure.h":
     int ioto_seal(void *session, ioto_wire *wire, const char *data, size_t size)
     void ioto_shut(void *session, ioto_wire *wire)
     void ioto_rest(void *session)
+    const char *ioto_server_name(void *session)
+    void ioto_accept_names(void *context)
 
 cdef extern from "<sys/epoll.h>":
     uint32_t EPOLLIN, EPOLLOUT
@@ -135,6 +139,25 @@ def order_suites(context, list names not None):
     session = wire.attach(made, False)
     if not openssl.SSL_CTX_set_ciphersuites(openssl.SSL_get_SSL_CTX(session), joined):
         raise ssl_error()
+
+
+def keep_names(context):
+    cdef void *session
+    if BY_LOOP is not None:
+        keep_by_ssl(context)
+        return
+    wire = Wire()
+    made = context.wrap_bio(wire.incoming, wire.outgoing, server_side=True)
+    session = wire.attach(made, False)
+    ioto_accept_names(openssl.SSL_get_SSL_CTX(session))
+
+
+def server_name(transport):
+    cdef const char *name
+    if not isinstance(transport, SecureStream):
+        return name_by_ssl(transport)
+    name = ioto_server_name((<SecureStream> transport).session)
+    return None if name is NULL else (<bytes> name).decode("ascii")
 
 
 async def serve(Plain plain not None, listener, protocol, context, handshake, arrive):

@@ -8,7 +8,7 @@ from typing import Final
 
 from ioto_server.config import Tls
 
-from .secure import order_suites
+from .secure import keep_names, order_suites
 
 # What TLS 1.2 clients may choose from: forward secrecy and authenticated encryption only (RFC 9325, 4.2).
 # TLS 1.3 has no others. AES with 128 bits comes first in both: nobody breaks it, and it costs less.
@@ -96,6 +96,7 @@ def _make(tls: Tls) -> ssl.SSLContext:
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.options |= _OP_PRIORITIZE_CHACHA
     order_suites(context, _suites(context))
+    keep_names(context)
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(tls.certificate, tls.key, _no_pass_phrase)

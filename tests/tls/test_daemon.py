@@ -13,7 +13,7 @@ import trustme
 
 from tests.conftest import StartDaemon
 from tests.support.daemon import Daemon, run_program
-from tests.support.raw import TEXT, RawClient, close_frame, frame
+from tests.support.raw import TEXT, RawClient, close_frame, frame, trusting
 from tests.tls.certificates import AUTHORITY, client_context, replace, write_pair
 
 WHO = """\
@@ -31,6 +31,18 @@ async def who(web: Web) -> None:
 async def ws_who(web: Web) -> None:
     async for _ in web.websocket:
         await web.websocket.send(web.tls["version"])
+"""
+
+
+# What a record begins with that goes on with the handshake (RFC 8446, 5.1); an alert has 21.
+HANDSHAKE = b"\x16"
+NAME = """\
+from ioto_server import Web, action
+
+
+@action("/name")
+async def name(web: Web) -> None:
+    await web.write_json(web.tls["server_name"])
 """
 
 
@@ -80,6 +92,48 @@ def test_a_client_without_a_certificate_gets_nowhere(start_daemon: StartDaemon, 
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         client.request("GET", "/who")
+
+
+def named(port: int, tls: ssl.SSLContext, name: str | None, session: Any = None) -> tuple[Any, Any]:
+    """What an action sees of a client that asks for `name`, and what it can resume with."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+        tls.wrap_socket(plain, server_hostname=name, session=session) as client,
+    ):
+        client.sendall(b"GET /name HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while piece := client.recv(1 << 16):
+            answer += piece
+        return (json.loads(answer.partition(b"\r\n\r\n")[2]), client.session_reused), client.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_an_action_sees_the_name_that_was_asked_for(
+    start_daemon: StartDaemon, version: ssl.TLSVersion
+) -> None:
+    daemon = start_daemon({}, {"name.py": NAME})
+    tls = trusting()
+    tls.minimum_version = tls.maximum_version = version
+    seen, session = named(daemon.port, tls, "Shop.example")
+    assert seen == ("Shop.example", False)
+    # Also where the handshake is cut short.
+    assert named(daemon.port, tls, "Shop.example", session)[0] == ("Shop.example", True)
+    assert named(daemon.port, tls, None)[0] == (None, False)
+    assert named(daemon.port, tls, "127.0.0.1")[0] == (None, False), "an address is no name"
+
+
+def test_a_name_that_is_none_is_refused(start_daemon: StartDaemon) -> None:
+    """RFC 6066, 3: it is ASCII."""
+    daemon = start_daemon({}, {"name.py": NAME})
+    outgoing = ssl.MemoryBIO()
+    tls = trusting().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="shop.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=30) as client:
+        client.sendall(outgoing.read().replace(b"shop.example", b"sh\xf6p.example"))
+        answer = client.recv(1 << 16)
+    assert not answer.startswith(HANDSHAKE)
+    assert named(daemon.port, trusting(), "shop.example")[0] == ("shop.example", False)
 
 
 def start_verifying(start_daemon: StartDaemon, folder: Path, authority: trustme.CA) -> Daemon:
