@@ -3,12 +3,16 @@
 from libc.stdint cimport uint32_t
 
 from ioto_server.session.link cimport Link
+from ioto_server.websocket.flag cimport flag
 
 
 cdef class Taker(Link):
     cdef readonly bytearray buffer
 
     cpdef take(self, Py_ssize_t nbytes)
+
+
+cdef class Stream
 
 
 cdef class Watched:
@@ -31,6 +35,9 @@ cdef class Plain:
     cdef uint32_t serials
     cdef Py_ssize_t count
     cdef list known
+    # Who has been accepted just now, and the address and port of its peer, which it does not keep itself.
+    cdef Stream newest
+    cdef tuple newest_remote
     # Events are being served; and who was lost meanwhile, each with what for.
     cdef bint turning
     cdef list lost
@@ -45,10 +52,14 @@ cdef class Acceptor(Watched):
     cdef object protocol
     # The address and port of all that it accepts; None where each has its own.
     cdef tuple local
+    # Addresses of IPv4 that were met, by their hash: the peers that have one share its text.
+    cdef uint32_t[64] met
+    cdef list met_names
     # Given up for a moment where no other is left, to take in those who wait and turn them away.
     cdef int spare
 
     cdef keep_spare(self)
+    cdef str name(self, uint32_t address)
     cdef accepted(self, int fd, tuple remote)
     cdef bint turn_away(self) except -1
     cdef rest(self)
@@ -56,16 +67,16 @@ cdef class Acceptor(Watched):
 
 cdef class Stream(Watched):
     cdef object protocol
-    # The protocol again, where it is of the kind that takes what was read there and then.
-    cdef Taker taker
-    cdef bint buffered
-    cdef bint paused
+    # The protocol is a Taker: it takes what was read there and then.
+    cdef flag takes
+    cdef flag buffered
+    cdef flag paused
     # The peer has shut its side.
-    cdef bint ended
-    cdef bint closing
-    cdef bint lost
-    cdef bint eof_due
-    cdef bint protocol_paused
+    cdef flag ended
+    cdef flag closing
+    cdef flag lost
+    cdef flag eof_due
+    cdef flag protocol_paused
     # What the kernel has not taken: parts from `first` on, of which the first has left but for its end.
     cdef list backlog
     cdef Py_ssize_t first
@@ -76,8 +87,6 @@ cdef class Stream(Watched):
     cdef object looked_at
     # The address and port that were connected to, where they are known without asking the kernel.
     cdef tuple local
-    # Those of the peer, as long as it is being made known.
-    cdef tuple remote
 
     cdef int look(self) except -1
     cdef read(self)

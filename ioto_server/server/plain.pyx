@@ -73,16 +73,17 @@ cdef extern from *:
     }
 
     /* Accepts, and tells of the peer where it is one of IPv4: the kernel has its name at hand. */
-    static int ioto_accept(int fd, char *address, int *port)
+    static int ioto_accept(int fd, uint32_t *address, int *port)
     {
         struct sockaddr_storage name;
         struct sockaddr_in *inet = (struct sockaddr_in *) &name;
         socklen_t size = sizeof name;
         int accepted = accept4(fd, (struct sockaddr *) &name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         *port = -1;
-        if (accepted >= 0 && name.ss_family == AF_INET
-            && inet_ntop(AF_INET, &inet->sin_addr, address, INET_ADDRSTRLEN) != NULL)
+        if (accepted >= 0 && name.ss_family == AF_INET) {
+            *address = ntohl(inet->sin_addr.s_addr);
             *port = ntohs(inet->sin_port);
+        }
         return accepted;
     }
 
@@ -101,7 +102,7 @@ cdef extern from *:
     ssize_t ioto_send(int fd, const void *data, size_t size)
     ssize_t ioto_send_vector(int fd, iovec *vector, size_t count)
     int ioto_ipv4_name(int fd, int of_peer, char *address, int *port)
-    int ioto_accept(int fd, char *address, int *port)
+    int ioto_accept(int fd, uint32_t *address, int *port)
     int ioto_epoll(int epoll, int operation, int fd, uint32_t events, uint32_t serial)
 
     struct iovec:
@@ -281,6 +282,7 @@ cdef class Acceptor(Watched):
     def __cinit__(self):
         self.spare = -1
         self.fd = -1
+        self.met_names = [None] * 64
 
     def __init__(self, Plain plain not None, listener, protocol):
         self.plain = plain
@@ -323,14 +325,14 @@ cdef class Acceptor(Watched):
                 pass
 
     cdef ready(self, uint32_t events):
-        cdef char address[16]
+        cdef uint32_t address = 0
         cdef int fd, i, port = -1
         for i in range(ACCEPTED):
             if self.fd < 0:
                 return
-            fd = ioto_accept(self.fd, address, &port)
+            fd = ioto_accept(self.fd, &address, &port)
             if fd >= 0:
-                self.accepted(fd, None if port < 0 else (PyUnicode_FromString(address), port))
+                self.accepted(fd, None if port < 0 else (self.name(address), port))
             elif errno == EMFILE or errno == ENFILE:
                 if not self.turn_away():
                     return self.rest()
@@ -340,25 +342,38 @@ cdef class Acceptor(Watched):
                 return
             # Else this one has gone again, or its network has: the next may be well.
 
+    cdef str name(self, uint32_t address):
+        """An address of IPv4 as text: the very one, as a rule, that others from there have."""
+        cdef uint32_t at = (address ^ address >> 8 ^ address >> 16) & 63
+        name = self.met_names[at]
+        if name is None or self.met[at] != address:
+            name = f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+            self.met[at] = address
+            self.met_names[at] = name
+        return name
+
     cdef accepted(self, int fd, tuple remote):
         cdef Stream stream = Stream.__new__(Stream)
         stream.plain = self.plain
         stream.fd = fd
         stream.local = self.local
-        stream.remote = remote
+        self.plain.newest = stream
+        self.plain.newest_remote = remote
         try:
             self.plain.add(stream)
             protocol = self.protocol()
             stream.set_protocol(protocol)
             protocol.connection_made(stream)
-            # Whoever needs it has asked: an idle connection keeps nothing that the kernel knows.
-            stream.remote = None
             stream.look()
         except (KeyboardInterrupt, SystemExit) as error:
             stream.drop(error)
             raise
         except BaseException as error:
             stream.fails(error)
+        finally:
+            # Whoever needs it has asked: an idle connection keeps nothing that the kernel knows.
+            self.plain.newest = None
+            self.plain.newest_remote = None
 
     cdef bint turn_away(self) except -1:
         """Accept with the spare descriptor, and close: better than to be silent. False if that cannot be done."""
@@ -412,8 +427,8 @@ cdef class Stream(Watched):
             return TransportSocket(self.looked_at)
         if name == "sockname" and self.local is not None:
             return self.local
-        if name == "peername" and self.remote is not None:
-            return self.remote
+        if name == "peername" and self.plain.newest is self and self.plain.newest_remote is not None:
+            return self.plain.newest_remote
         if name == "peername" or name == "sockname":
             known = ioto_name(self.fd, name == "peername")
             if known is not None:
@@ -432,7 +447,7 @@ cdef class Stream(Watched):
 
     def set_protocol(self, protocol):
         self.protocol = protocol
-        self.taker = protocol if isinstance(protocol, Taker) else None
+        self.takes = isinstance(protocol, Taker)
         self.buffered = hasattr(protocol, "get_buffer") and not isinstance(protocol, asyncio.Protocol)
 
     def is_closing(self):
@@ -477,9 +492,9 @@ cdef class Stream(Watched):
         cdef Py_ssize_t size, room = 0
         cdef int i
         for i in range(READS):
-            # Kept alive here: it may have another take its place.
-            taker = self.taker
-            if taker is not None:
+            if self.takes:
+                # Kept alive here: it may have another take its place.
+                taker = <Taker> self.protocol
                 room = PyByteArray_GET_SIZE(taker.buffer)
                 size = ioto_receive(self.fd, PyByteArray_AS_STRING(taker.buffer), room)
                 if size > 0:
@@ -746,7 +761,7 @@ cdef class Stream(Watched):
             self.plain.loop.call_soon(self.tell, error)
 
     def tell(self, error):
-        protocol, self.protocol, self.taker = self.protocol, None, None
+        protocol, self.protocol, self.takes = self.protocol, None, False
         try:
             if protocol is not None:
                 protocol.connection_lost(error)

@@ -409,9 +409,9 @@ cdef class SecureStream(Stream):
             elif self.paused:
                 self.rest = self.rest or openssl.SSL_pending(self.session) > 0
                 return
-            elif self.taker is not None:
+            elif self.takes:
                 # Kept alive here: it may have another take its place.
-                taker = self.taker
+                taker = <Taker> self.protocol
                 size = self.open(
                     PyByteArray_AS_STRING(taker.buffer), PyByteArray_GET_SIZE(taker.buffer), &status
                 )

@@ -20,13 +20,13 @@ cdef class Wheel(Clock):
     cdef public int most
     cdef readonly double stalled
 
-    @cython.locals(slot=long, ticks=long, place=set)
+    @cython.locals(slot=long, ticks=long, place=dict)
     cpdef schedule(self, timed, double at)
-    @cython.locals(slot=long, place=set)
+    @cython.locals(slot=long, place=dict)
     cpdef cancel(self, timed)
     @cython.locals(due=long)
     cpdef turn(self, double clock)
-    @cython.locals(due=set)
+    @cython.locals(due=dict)
     cdef _collect(self, long slot)
     @cython.locals(left=Py_ssize_t)
     cpdef go_on(self)

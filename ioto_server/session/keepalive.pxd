@@ -2,13 +2,15 @@
 
 import cython
 
+from ioto_server.websocket.flag cimport flag
+
 
 cdef class KeepAlive:
-    cdef bint _paused
+    cdef flag _paused
+    cdef public flag heard
     cdef double _ping_at
     cdef double _pong_by
     cdef double _request_at
-    cdef public bint heard
     cdef public double inactivity
     cdef public double last_io
     cdef public double ping

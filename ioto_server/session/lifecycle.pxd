@@ -4,6 +4,7 @@ import cython
 
 from libc.stdint cimport int64_t
 
+from ioto_server.websocket.flag cimport flag
 from ioto_server.websocket.protocol cimport Protocol
 
 from .clock cimport Clock
@@ -25,7 +26,9 @@ cdef tuple ROWS
 
 
 cdef class Lifecycle(Delivery):
-    cdef bint _eof
+    cdef flag _eof
+    cdef public flag drop_when_slow
+    cdef readonly int phase
     cdef bytes _pong_due
     cdef double _close_by
     cdef int64_t _count_at
@@ -37,11 +40,9 @@ cdef class Lifecycle(Delivery):
     cdef set _topics
     cdef readonly Outbox _outbox
     cdef Protocol _codec
-    cdef public bint drop_when_slow
     cdef public object data
     cdef public Py_ssize_t held
     cdef readonly double opened_at
-    cdef readonly int phase
     cdef readonly int64_t bytes_in
     cdef readonly int64_t bytes_out
     cdef readonly int64_t dropped

@@ -135,7 +135,8 @@ class Lifecycle(Delivery):
         """The link is gone."""
         self._advance(Step.LOST, Cause.CONNECTION_LOST, str(error) if error else "")
         self._codec = self._host.spent_codec
-        self._host.websockets.discard(self)
+        # Every one that opens is a Conversation.
+        self._host.websockets.pop(self, None)  # type: ignore[call-overload]
         # What was read ahead is still there, for an action that has not noticed yet.
         self._recount()
 

@@ -2,6 +2,8 @@
 
 import cython
 
+from ioto_server.websocket.flag cimport flag
+
 from .link cimport Link
 from .stepping cimport Stepping
 
@@ -15,15 +17,16 @@ cdef class _Sent(Stepping):
 
 
 cdef class Outbox:
-    cdef bint _ended
+    cdef flag _ended
+    cdef public flag corked
+    cdef readonly flag mid_message
+    cdef public flag writable
+    # A number of parts, which are far fewer than their bytes.
+    cdef int _loose
     cdef list _deferred
     cdef readonly dict _waiters
     cdef Link _link
-    cdef Py_ssize_t _loose
     cdef Py_ssize_t _taken
-    cdef public bint corked
-    cdef readonly bint mid_message
-    cdef public bint writable
     cdef public list parts
     cdef public Py_ssize_t deferred_size
     cdef public Py_ssize_t handed

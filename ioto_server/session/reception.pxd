@@ -2,6 +2,8 @@
 
 import cython
 
+from ioto_server.websocket.flag cimport flag
+
 from .stepping cimport Stepping
 
 
@@ -17,7 +19,7 @@ cdef class Source:
 
 
 cdef class Messages(Stepping):
-    cdef bint _iterates
+    cdef flag _iterates
     cdef Source _delivery
     cdef Reception _reception
 
@@ -26,8 +28,8 @@ cdef class Messages(Stepping):
 
 
 cdef class Reception:
-    cdef bint _runs_ahead
-    cdef public bint cancelled_ahead
+    cdef flag _runs_ahead
+    cdef public flag cancelled_ahead
     cdef object _cancelled
     cdef object _context
     cdef Source _delivery

@@ -37,7 +37,7 @@ def run_action(web: Web) -> asyncio.Task[None] | None:
             return None
         result = _wait_for(result)
     coroutine = contain(result, web.action.function)
-    return web.host.core.start_action(coroutine, web.action.prefix, web.task_done)
+    return web.host.core.start_action(coroutine, web.action.prefix, web)
 
 
 async def _wait_for(result: Awaitable[None]) -> None:

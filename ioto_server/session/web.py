@@ -196,7 +196,6 @@ class Web(Answer):
 
     def task_done(self, task: asyncio.Task[None]) -> None:
         """The task of the action has ended."""
-        self.host.core.action_done(task)
         if not task.cancelled():
             error = task.exception()
             if error is not None:

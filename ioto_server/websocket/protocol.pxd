@@ -5,6 +5,7 @@ import cython
 from libc.stdint cimport int64_t
 
 from .compression cimport Deflater
+from .flag cimport flag
 from .octets cimport framed, framed_text, mask, plain_header, text_end
 from .receiver cimport Receiver
 
@@ -17,7 +18,7 @@ cdef int BINARY
 
 cdef class Protocol(Receiver):
     cdef unsigned char _begun
-    cdef bint _begun_compressed
+    cdef flag _begun_compressed
     cdef int64_t _begun_size
     cdef bytes _begun_tail
     cdef Deflater _deflater

@@ -4,6 +4,7 @@ import cython
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from .flag cimport flag
 from .octets cimport read_key, rotate_key, unmask
 
 
@@ -13,10 +14,13 @@ cdef tuple VERDICTS
 
 
 cdef class FrameReader:
-    # Sizes have 64 bits everywhere: a frame may announce 2**63 - 1.
-    cdef bint _client
-    cdef bint _compressed
-    cdef bint _failed
+    # Sizes have 64 bits everywhere: a frame may announce 2**63 - 1. What is small stands together, as an idle
+    # connection has all of these.
+    cdef flag _client
+    cdef flag _compressed
+    cdef flag _failed
+    cdef readonly flag close_received
+    cdef readonly flag close_sent
     cdef uint8_t _first
     cdef uint8_t _opcode
     cdef uint8_t _verdicts
@@ -31,8 +35,6 @@ cdef class FrameReader:
     cdef int64_t _max_message
     cdef bytearray _data
     cdef bytearray _head
-    cdef readonly bint close_received
-    cdef readonly bint close_sent
     cdef readonly object error
 
     cdef _begin_reading(

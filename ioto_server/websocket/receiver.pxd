@@ -2,9 +2,10 @@
 
 import cython
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t
 
 from .compression cimport Inflater
+from .flag cimport flag
 from .octets cimport Assembly, read_key, rotate_key, unmask, unmask_text, unmask_utf8
 from .reader cimport FrameReader
 
@@ -28,19 +29,19 @@ cdef int64_t INFLATED_AT_ONCE
 
 
 cdef class Receiver(FrameReader):
-    cdef bint _inflating
-    cdef bint _stream
-    cdef bint _text_bytes
-    cdef bint _validate
+    cdef flag _inflating
+    cdef flag _stream
+    cdef flag _text_bytes
+    cdef flag _validate
+    cdef int8_t _short
+    cdef readonly uint16_t close_code
     cdef int64_t _inflated
-    cdef int _short
     cdef bytes _control
     cdef Inflater _inflater
     cdef Assembly _message
     cdef readonly object opcode
     cdef readonly object data
     cdef readonly Py_ssize_t data_length
-    cdef readonly int close_code
     cdef readonly str close_reason
 
     cdef _begin_receiving(

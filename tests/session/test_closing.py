@@ -227,7 +227,7 @@ async def test_a_connection_that_is_gone_is_forgotten() -> None:
     one.ws.lost(None)
     assert host.memory.total == 0
     assert len(host.memory) == 0
-    assert host.websockets == set()
+    assert not host.websockets
     assert host.topics.count("news") == 0
     assert one.ws.buffered == 0
     assert one.ws.next_at() == float("inf")
