@@ -6,8 +6,9 @@ is a setting without effect, or one that is rarely meant.
 
 from __future__ import annotations
 
+import ipaddress
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ioto_server.config.checks_files import check_folders, check_sockets
@@ -18,8 +19,6 @@ from ioto_server.config.problems import Problem
 from ioto_server.config.readers import is_site
 from ioto_server.config.values import show_duration, show_size
 from ioto_server.config.view import View
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def cross_check(view: View) -> list[Problem]:
@@ -89,7 +88,7 @@ def _endpoints(view: View) -> Iterator[Problem]:
     bound: dict[int | Path | None, dict[str, Endpoint]] = {}
     for path, endpoint in named:
         same = bound.setdefault(endpoint.path or endpoint.port, {})
-        other = next((same[host] for host in _in_the_way(endpoint, same) if host in same), None)
+        other = next((taken for host, taken in same.items() if _overlap(host, endpoint.host)), None)
         if other and (endpoint.path or endpoint.port):
             relation = "is the same as" if str(endpoint) == str(other) else "takes the same port as"
             yield view.problem(path, f"{relation} {other}", "take one of them out, or choose another port")
@@ -98,13 +97,23 @@ def _endpoints(view: View) -> Iterator[Problem]:
             yield view.problem(path, "is the path of the control socket too", "choose another path")
 
 
-def _in_the_way(endpoint: Endpoint, bound: Iterable[str]) -> Iterable[str]:
-    """Name the hosts that cannot be listened at together with this one, on one port."""
-    if endpoint.host == "":
-        return bound
-    if endpoint.host == "localhost":
-        return ("", *_LOOPBACK)
-    return ("", endpoint.host, "localhost") if endpoint.host in _LOOPBACK else ("", endpoint.host)
+def _overlap(one: str, other: str) -> bool:
+    """Whether these two hosts cannot be listened at together, on one port."""
+    if one == "localhost":
+        return _overlap("127.0.0.1", other) or _overlap("::1", other)
+    if other == "localhost":
+        return _overlap(other, one)
+    if one == other or "" in (one, other):
+        return True
+    return bool({one, other} & {"0.0.0.0", "::"}) and _version(one) == _version(other)
+
+
+def _version(host: str) -> int | None:
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        # A name: which address it has is known to the machine that listens.
+        return None
 
 
 def _routes(view: View) -> Iterator[Problem]:

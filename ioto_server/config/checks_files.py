@@ -28,6 +28,7 @@ def check_folders(view: View) -> Iterator[Problem]:
             listed = len(view.config.actions) > 1
             yield from _folder(view, f"actions[{index}]" if listed else "actions", folder, "actions")
     yield from _forms(view)
+    yield from _log(view)
 
 
 def _documents(view: View) -> Iterator[tuple[str, Path, bool]]:
@@ -117,6 +118,21 @@ def _forms(view: View) -> Iterator[Problem]:
     elif folder.exists():
         yield view.problem(
             "upload.dir", f"is not a folder ({folder})", "write the folder that holds the uploads"
+        )
+
+
+def _log(view: View) -> Iterator[Problem]:
+    """The file of the log, which a start makes, in a folder that is there."""
+    path = view.config.log.path
+    if not isinstance(path, Path):
+        return
+    if path.is_dir():
+        yield view.problem("log.path", f"is a folder ({path})", f"name a file in it: '{path}/web.log'")
+    elif not path.parent.is_dir():
+        yield view.problem(
+            "log.path",
+            f"is in a folder that does not exist ({path.parent})",
+            f"make it: mkdir -p {path.parent}",
         )
 
 

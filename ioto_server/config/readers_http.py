@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from posixpath import normpath
 from urllib.parse import unquote
 
 from ioto_server.config.broker import Broker, parse_broker
@@ -66,6 +67,9 @@ def url_path(value: object, place: Place) -> str:
         )
     if re.search(r"%[0-9A-Fa-f]{2}", text):
         raise WrongValue("is percent-encoded", f"routes see the path decoded: write {unquote(text)!r}")
+    if re.search(r"/\.\.?(/|$)", text):
+        short = normpath(text).rstrip("/") + "/" * (text[-1] in "./")
+        raise WrongValue("has a dot segment", f"routes see the path without: write '{short}'")
     return text
 
 

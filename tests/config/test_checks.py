@@ -100,6 +100,9 @@ def test_a_ping_that_comes_after_the_end(text: str, conflict: bool, load: Load) 
         ("http://[::1]:80", "http://localhost:80"),
         ("http://:80", "http://10.0.0.1:80"),
         ("http://10.0.0.1:80", "http://:80"),
+        ("http://0.0.0.0:80", "http://127.0.0.1:80"),
+        ("http://localhost:80", "http://0.0.0.0:80"),
+        ("http://[::1]:80", "http://[::]:80"),
         ("unix:web.sock", "unix:web.sock"),
     ],
 )
@@ -115,6 +118,9 @@ def test_endpoints_that_are_in_each_others_way(one: str, other: str, load: Load)
     [
         ("http://localhost:80", "http://localhost:81"),
         ("http://127.0.0.1:80", "http://[::1]:80"),
+        ("http://0.0.0.0:80", "http://[::]:80"),
+        ("http://[::]:80", "http://127.0.0.1:80"),
+        ("http://0.0.0.0:80", "http://somewhere.example:80"),
         ("http://10.0.0.1:80", "http://10.0.0.2:80"),
         ("http://127.0.0.1:0", "http://127.0.0.1:0"),
         ("http://:0", "http://:0"),
@@ -301,6 +307,23 @@ def test_documents_that_hold_the_file_or_the_log_are_doubtful(load: Load, here: 
         "documents: '.' is a folder that holds this configuration: it would be served as /web.json5",
         f"documents: '.' is a folder that holds the log ({here}/web.log): it would be served",
     ]
+
+
+def test_a_log_that_no_start_could_open_is_refused(load: Load, here: Path) -> None:
+    (here / "logs").mkdir()
+    assert not load("{ log: { path: 'logs/web.log' } }").warnings
+    assert errors(load, "{ log: { path: 'logs' } }") == [f"log.path: 'logs' is a folder ({here}/logs)"]
+    assert errors(load, "{ log: { path: 'log/web.log' } }") == [
+        f"log.path: 'log/web.log' is in a folder that does not exist ({here}/log)"
+    ]
+
+
+@pytest.mark.parametrize("match", ["/a/../b", "/a/./", "/..", "/a/."])
+def test_a_route_that_no_path_could_reach_is_refused(match: str, load: Load) -> None:
+    assert errors(load, f"{{ routes: [{{ match: '{match}' }}] }}") == [
+        f"routes[0].match: '{match}' has a dot segment"
+    ]
+    assert not load("{ routes: [{ match: '/.well-known/' }, { match: '/a..b' }] }").warnings
 
 
 def test_uploads_into_the_actions_are_refused(load: Load, here: Path) -> None:
