@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -14,6 +15,9 @@ from .plain import is_own
 
 # An entry of `trustedProxies`: `unix` is whoever comes through a unix socket.
 Network = IPv4Network | IPv6Network | Literal["unix"]
+
+# Some proxies give the port of the client, too.
+_WITH_PORT = re.compile(r"(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
 
 
 class Peer:
@@ -92,10 +96,15 @@ def forwarded(peer: Peer, headers: Headers, proxies: Sequence[Network]) -> Peer:
     client = peer
     for line in reversed(headers.get_all("x-forwarded-for")):
         for text in reversed(line.split(",")):
-            hop = Peer(text.strip(), text.strip())
+            hop = _hop(text.strip())
             if hop.ip is None:
                 return client
             client = hop
             if not is_trusted(hop, proxies):
                 return client
     return client
+
+
+def _hop(text: str) -> Peer:
+    found = _WITH_PORT.fullmatch(text)
+    return Peer((found[1] or found[2]) if found else text, text)
