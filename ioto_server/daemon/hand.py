@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -19,6 +20,8 @@ _log = structlog.get_logger("ioto_server.workers")
 
 # From the signal that makes a worker say where it is stuck to the one that ends it, in seconds.
 LAST_WORDS: Final = 2.0
+# From the signal that makes a worker write what it has gathered for the log to that one, in seconds.
+_TO_WRITE: Final = 0.2
 # What a worker may take to accept, in seconds: there is nothing to wait for.
 _TO_ACCEPT: Final = 30.0
 
@@ -111,14 +114,14 @@ class Hand:
             os.kill(self.pid, number)
 
     async def end(self) -> None:
-        """End it; its last words are a traceback that names what it was held by (faulthandler)."""
-        self.kill(signal.SIGABRT)
-        try:
-            async with asyncio.timeout(LAST_WORDS):
-                await self.gone()
-        except TimeoutError:
-            self.kill(signal.SIGKILL)
-            await self.gone()
+        """End it; its last words are the log's, and a traceback that names what it was held by (faulthandler)."""
+        for number, patience in ((signal.SIGTERM, _TO_WRITE), (signal.SIGABRT, LAST_WORDS)):
+            self.kill(number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self.gone()
+        self.kill(signal.SIGKILL)
+        await self.gone()
 
     # ---- questions ------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from .asking import PATIENCE
 from .deputies import Deputies
 from .engine import TO_IMPORT, StartError
 from .fork import fork
-from .hand import LAST_WORDS, Hand
+from .hand import Hand
 from .line import Refused
 from .sockets import Sockets
 from .worker import Post, work
@@ -302,11 +302,7 @@ class Staff:
             await asyncio.sleep(PULSE)
             for hand in self.serving:
                 hand.judge(stuck=hand.silent_for > _SILENCE)
-                if hand.silent_for > self.patience + LAST_WORDS:
-                    hand.kill(signal.SIGKILL)
-                elif hand.silent_for > self.patience:
-                    # Its traceback names the action that is at fault (faulthandler).
-                    hand.kill(signal.SIGABRT)
+            await asyncio.gather(*(hand.end() for hand in self.serving if hand.silent_for > self.patience))
 
     async def _keep_covered(self) -> None:
         while True:

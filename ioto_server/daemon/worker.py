@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -119,6 +120,8 @@ class Worker:
         """Listen to the supervisor until it says stop; returns the exit code."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_unhandled)
+        # Before it ends us, where the loop does not turn (Hand.end).
+        signal.signal(signal.SIGTERM, lambda _number, _frame: logs.flush())
         self._ended = loop.create_future()
         self._line = Line(self._connection, self._hear, self._orphaned)
         return await self._ended

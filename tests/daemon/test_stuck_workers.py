@@ -95,6 +95,8 @@ def test_a_second_signal_has_a_held_worker_name_its_action(start_daemon: StartDa
         assert daemon.wait() == 1
     daemon.log("stopped at once")
     daemon.log("worker ended", pid=pid)
+    logged = [line["number"] for line in daemon.events if line["event"] == "before it is stuck"]
+    assert logged == [0, 1, 2], "what it had gathered for the log is there too"
     assert "who.py" in daemon.output.partition("most recent call first")[2]
     assert daemon.output.count("most recent call first") == 1, "who is not held has nothing to say"
 

@@ -287,14 +287,20 @@ def test_nothing_is_ready_once_it_stops(tmp_path: Path) -> None:
 
 WHO = """\
 import os
+import structlog
 from ioto_server import Web, action
+
+log = structlog.get_logger()
 
 
 @action("/who")
 async def who(web: Web) -> None:
     async for message in web.websocket:
-        while message == "stuck":
-            pass
+        if message == "stuck":
+            for number in range(3):
+                log.info("before it is stuck")
+            while True:
+                pass
         await web.websocket.send(str(os.getpid()))
 """
 
@@ -344,7 +350,8 @@ def test_a_stuck_worker_is_replaced_and_the_others_serve_on(tmp_path: Path) -> N
                 assert who(url)
             assert client.read_to_end() == b""
     assert '"how": "SIGABRT"' in service.output
-    assert re.search(rf'File "{tmp_path}/actions/who.py", line (8|9) in who', service.output)
+    assert re.search(rf'File "{tmp_path}/actions/who.py", line (14|15) in who', service.output)
+    assert service.output.count("before it is stuck") == 3, "what it had gathered for the log is there too"
 
 
 BROKEN = "raise RuntimeError('not today')\n"

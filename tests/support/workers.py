@@ -6,7 +6,12 @@ from __future__ import annotations
 WHO = """\
 import os
 import time
+
+import structlog
+
 from ioto_server import Event, Web, action
+
+log = structlog.get_logger()
 
 
 @action("/who")
@@ -18,6 +23,8 @@ async def who(web: Web) -> None:
 def on_event(ws, event, data, arg):
     if event is Event.MESSAGE:
         while data == "stuck":
-            time.sleep(1)
+            for number in range(3):
+                log.info("before it is stuck", number=number)
+            time.sleep(3600)
         ws.send(str(os.getpid()))
 """
