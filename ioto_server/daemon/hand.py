@@ -114,7 +114,7 @@ class Hand:
             os.kill(self.pid, number)
 
     async def end(self) -> None:
-        """End it; its last words are the log's, and a traceback that names what it was held by (faulthandler)."""
+        """End it; its last words are lines of the log, and a traceback that names what holds it."""
         for number, patience in ((signal.SIGTERM, _TO_WRITE), (signal.SIGABRT, LAST_WORDS)):
             self.kill(number)
             with suppress(TimeoutError):

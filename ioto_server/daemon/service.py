@@ -248,6 +248,9 @@ class Service:
     async def _give_up_and_stop(self) -> None:
         await self._reloader.give_up()
         await self._engine.stop(1001, "Server stopping")
+        # A successor that had begun to start has been told to stop, too.
+        async with self._upgrading:
+            pass
 
     async def _let_go_of_orders(self) -> None:
         for task in self._tasks:

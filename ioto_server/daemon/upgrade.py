@@ -17,11 +17,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from time import monotonic
 from typing import Final
 
 from .sockets import Sockets
 
 _LONGEST_WORD: Final = 64
+
+# What a successor that we give up may take to stop in order, and how often we look, in seconds.
+_TO_STOP: Final = 5.0
+_TICK: Final = 0.02
 
 
 class UpgradeError(Exception):
@@ -151,8 +156,14 @@ class Successor:
         )
 
     async def abandon(self) -> None:
-        """End it, and go on without it."""
+        """Have it stop in order, end it where it does not in time, and go on without it."""
         self._channel.close()
-        if self._process.poll() is None:
+        self._process.terminate()
+        end = monotonic() + _TO_STOP
+        try:
+            # asyncio's own way to wait for a process may take a thread.
+            while self._process.poll() is None and monotonic() < end:  # noqa: ASYNC110
+                await asyncio.sleep(_TICK)
+        finally:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()

@@ -201,6 +201,18 @@ def held_reload(daemon: Daemon) -> None:
     begun(daemon)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_has_a_successor_that_starts_stop_in_order(start_daemon: StartDaemon, workers: int) -> None:
+    daemon = start_daemon({"workers": workers, "timeouts": {"start": "1 hour"}}, {"waits.py": QUICK})
+    daemon.log("ready")
+    held_upgrade(daemon)
+    assert daemon.stop() == 0
+    assert "told to stop meanwhile" in daemon.log("upgrade failed")["why"]
+    events = [line["event"] for line in daemon.events]
+    assert "supervisor gone" not in events
+    assert events.index("stopped before it was ready") < events.index("stopped")
+
+
 @pytest.mark.parametrize(
     ("under_way", "number", "command", "said"),
     [
