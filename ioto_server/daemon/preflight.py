@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ioto_server.config import Config, Route
-from ioto_server.http.router import matches
+from ioto_server.http.router import matches, trimmed
 from ioto_server.plugins import PluginError, Plugins
 from ioto_server.server import ListenError, listens_at, probe
 
@@ -58,19 +58,31 @@ def route_warnings(config: Config, plugins: Plugins) -> Iterator[str]:
 
 def _reached(routes: tuple[Route, ...], prefix: str) -> bool:
     """Whether the first route that takes the prefix itself, or something below it, is one to actions."""
-    for path in (prefix, prefix.rstrip("/") + "/"):
-        first = next((route for route in routes if matches(route.match, path)), None)
-        if first is not None and first.handler == "action" and first.redirect is None:
-            return True
-    return any(
-        route.handler == "action" and route.match.startswith(prefix.rstrip("/") + "/") for route in routes
+    below = prefix.rstrip("/") + "/"
+    trims = {"", *((route.trim or "").rstrip("/") for route in routes)}
+    return any(_leads(routes, trim + path, path) for trim in trims for path in (prefix, below)) or any(
+        route.handler == "action" and _inner(route).startswith(below) for route in routes
     )
+
+
+def _leads(routes: tuple[Route, ...], path: str, seen: str) -> bool:
+    """Whether a client's `path` comes to the actions, as the path `seen`."""
+    first = next((route for route in routes if matches(route.match, path)), None)
+    if first is None or first.handler != "action" or first.redirect is not None:
+        return False
+    return trimmed(path, first.trim) == seen
 
 
 def _meets(route: Route, prefix: str) -> bool:
     """Whether some path that the route takes belongs to the prefix."""
-    below = prefix.rstrip("/") + "/"
-    return matches(route.match, prefix) or route.match.startswith(below) or route.match == prefix
+    inner = _inner(route)
+    return matches(inner, prefix) or inner.startswith(prefix.rstrip("/") + "/") or inner == prefix
+
+
+def _inner(route: Route) -> str:
+    """What a route takes, after its `trim`; '' is everything."""
+    inner = trimmed(route.match, route.trim) if route.match else ""
+    return "" if inner == "/" != route.match else inner
 
 
 def taken(config: Config, file: Path) -> Iterator[str]:
