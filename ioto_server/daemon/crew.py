@@ -365,14 +365,14 @@ class Crew:
         first, *others = hands
         # What is wrong with a plugin is wrong in each: one finds out, and the others are left alone.
         found = [await prepare(first)]
+        if found[0] is None and any(hand.lives for hand in others):
+            raise Refused(f"worker {first.place} has died of it, or meanwhile: the others were not asked")
         for outcome in await asyncio.gather(*map(prepare, others), return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
             found.append(outcome)
         answers = [answer for answer in found if answer is not None]
-        if not answers:
-            raise Refused("every worker has died meanwhile")
-        return answers[0]
+        return answers[0] if answers else _UNPROVEN
 
     def _shares(self, hand: Hand, config: Config, fresh: list[Endpoint]) -> list[tuple[int, Held]]:
         return [

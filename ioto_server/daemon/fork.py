@@ -46,7 +46,16 @@ async def fork(
             forked.set_exception(error)
 
     loop.call_soon(in_no_task)
-    return await forked
+    try:
+        return await forked
+    except asyncio.CancelledError:
+        if not forked.cancelled() and forked.exception() is None:
+            # It came about in this very turn, and nobody else knows of it.
+            pid, ours = forked.result()
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)  # noqa: ASYNC222 - it is killed
+            ours.close()
+        raise
 
 
 def _fork(name: str, main: Callable[[socket.socket], int], keep: Iterable[int]) -> tuple[int, socket.socket]:

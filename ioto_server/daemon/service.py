@@ -78,6 +78,8 @@ class Service:
         self._scraping: ScrapeServer | None = None
         self._successor: Successor | None = None
         self._upgrading = asyncio.Lock()
+        # How many were ordered and are not done.
+        self._reloads = 0
 
     async def run(self) -> int:
         """Start what serves, accept until told to stop, stop; returns the exit code."""
@@ -134,6 +136,8 @@ class Service:
         if doing.done():
             return doing.result()
         _log.warning("stopped before it was ready", by=first.result(), waited_for=self._waits_for)
+        if self._parts.sockets.channel is None:
+            self._systemd.stopping(self._engine.longest_stop)
         doing.cancel()
         ended, _ = await asyncio.wait((doing, self._signals.second), return_when=asyncio.FIRST_COMPLETED)
         if doing.done() and not doing.cancelled():
@@ -291,11 +295,14 @@ class Service:
                 "The server is stopping: what has changed is taken up by its next start"
             )
         self._systemd.reloading()
+        self._reloads += 1
         try:
             return await self._reloader.reload()
         finally:
-            # Refused or done, the service is ready as it was: systemd knows no other end of a reload.
-            self._systemd.ready(self._engine.line())
+            self._reloads -= 1
+            if not self._reloads:
+                # Refused or done, the service is ready as it was: systemd knows no other end of a reload.
+                self._systemd.ready(self._engine.line())
 
     async def _upgrade(self, _request: object = None) -> Answer:
         if self._upgrading.locked() or self._successor is not None:

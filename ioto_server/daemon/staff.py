@@ -201,6 +201,9 @@ class Staff:
         except OSError as error:
             raise StartError(f"a worker cannot be started: {error}") from None
         hand = self._hands[place] = Hand(place, serial, pid, connection)
+        if self._claims:
+            # A reload has come while it was forked, and has not seen it.
+            hand.kill(signal.SIGKILL)
         await hand.start(warn=warn, patience=orders.config.timeouts.start + TO_IMPORT)
         return hand
 

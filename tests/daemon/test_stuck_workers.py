@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from ioto_server.daemon.ask import AskError
 from ioto_server.daemon.asking import PATIENCE
 from tests.conftest import StartDaemon
 from tests.support.asking import ask, status
-from tests.support.daemon import DEADLINE, Daemon, run_program
+from tests.support.daemon import DEADLINE, Daemon, environment, run_program, write_project
 from tests.support.raw import TEXT, RawClient
 from tests.support.waiting import until
 from tests.support.workers import WHO
@@ -205,6 +208,124 @@ def test_a_reload_comes_before_a_replacement_that_does_not_start(crew: Daemon) -
     crew.log("worker put off", worker=1)
     crew.log("worker started", worker=1)
     assert {worker["state"] for worker in workers(crew)} == {"serving"}
+
+
+def begin_a_reload(crew: Daemon) -> list[int]:
+    """One that the first worker hangs in; returns who had served before."""
+    pids = [worker["pid"] for worker in workers(crew)]
+    (crew.folder / "hang").touch()
+    (crew.folder / "actions" / "who.py").write_text(WHO + ONCE + "\n")
+    crew.signal(signal.SIGHUP)
+    until(lambda: (crew.folder / "hangs").exists(), "the first prepares")
+    return pids
+
+
+def test_a_reload_that_outlives_every_worker_is_done(crew: Daemon) -> None:
+    """Those that start next serve by it: what is in force may be what they have died of."""
+    moved = f"unix:{crew.folder}/moved"
+    crew.config.write_text(json.dumps({**json.loads(crew.config.read_text()), "listen": moved}))
+    first, second = begin_a_reload(crew)
+    os.kill(second, signal.SIGKILL)
+    until(lambda: len(workers(crew)) == 2 and "pid" not in workers(crew)[1], "its death is known")
+    (crew.folder / "hang").unlink()
+    os.kill(first, signal.SIGKILL)
+    assert crew.log("reloaded")["changed"]
+    for place in (1, 2):
+        crew.log("worker started", worker=place)
+    with RawClient(moved) as client:
+        client.upgrade("/who")
+        assert who(client) not in (first, second)
+
+
+def test_a_reload_that_one_dies_of_is_refused_and_the_others_serve_on(crew: Daemon) -> None:
+    first, second = begin_a_reload(crew)
+    (crew.folder / "hang").unlink()
+    os.kill(first, signal.SIGKILL)
+    assert "worker 1 has died of it" in crew.log("reload refused")["why"]
+    crew.log("worker started", worker=1)
+    assert workers(crew)[1]["pid"] == second
+
+
+# In one turn of the loop a replacement is ordered, then the claim comes, then it is forked.
+CLAIMS = """\
+import asyncio, os, signal, sys
+from pathlib import Path
+
+from ioto_server.config import load_config
+from ioto_server.daemon import logs, staff
+from ioto_server.daemon.sockets import Sockets
+
+config = load_config(Path(sys.argv[1])).config
+logs.configure(config.log)
+fork = staff.fork
+
+
+async def main():
+    sockets = Sockets({}, os.getpid(), 1)
+    sockets.open_all(config.listen, None, config.control)
+    crew = staff.Staff(sockets, staff.Orders(config, None), 1, lambda hand: None)
+    await crew.start()
+    await crew.accept()
+    forks = asyncio.Event()
+
+    def noted(*arguments):
+        forks.set()
+        return fork(*arguments)
+
+    staff.fork = noted
+    Path("hang").touch()
+    os.kill(crew.hands[0].pid, signal.SIGKILL)
+    await forks.wait()
+    await crew.claim()
+    crew.release()
+    await crew.end()
+    sockets.close()
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_reload_comes_before_a_replacement_that_is_just_forked(tmp_path: Path) -> None:
+    config = write_project(tmp_path, {}, {"who.py": WHO + ONCE})
+    run = subprocess.run(
+        [sys.executable, "-c", CLAIMS, config],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "worker put off" in run.stdout
+
+
+CANCELS = """\
+import asyncio, os, time
+from contextlib import suppress
+
+from ioto_server.daemon.fork import fork
+
+
+async def main():
+    forking = asyncio.create_task(fork("child", lambda line: time.sleep(3600), []))
+    loop = asyncio.get_running_loop()
+    # Between the fork and the turn in which the task learns of it.
+    os.register_at_fork(after_in_parent=lambda: loop.call_soon(forking.cancel))
+    with suppress(asyncio.CancelledError):
+        await forking
+
+
+asyncio.run(main())
+with suppress(ChildProcessError):
+    os.waitpid(-1, os.WNOHANG)
+    raise SystemExit("there is a child")
+"""
+
+
+def test_a_replacement_that_nobody_waits_for_any_more_is_ended() -> None:
+    subprocess.run([sys.executable, "-c", CANCELS], env=environment(), timeout=DEADLINE, check=True)
 
 
 def test_a_replacement_that_does_not_start_is_given_up_in_time(start_daemon: StartDaemon) -> None:

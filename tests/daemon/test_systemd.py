@@ -283,6 +283,45 @@ def test_nothing_is_ready_once_it_stops(tmp_path: Path) -> None:
         assert service.left() == []
 
 
+WAITS = """\
+import asyncio
+import os
+
+
+async def io_start(host):
+    open("waits", "w").close()
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
+"""
+
+
+def test_it_says_that_it_stops_also_before_it_is_ready(tmp_path: Path) -> None:
+    config = write_project(tmp_path, {"listen": f"unix:{tmp_path}/web"}, {"waits.py": WAITS})
+    with Manager(config) as service:
+        until(lambda: (tmp_path / "waits").exists(), "it waits for a plugin")
+        service.signal(signal.SIGTERM)
+        assert "EXTEND_TIMEOUT_USEC" in service.wait_for("STOPPING", "1")
+        assert service.wait() == 0
+
+
+def test_it_is_ready_when_all_reloads_are_done(tmp_path: Path) -> None:
+    config = write_project(tmp_path, {"listen": f"unix:{tmp_path}/web"}, {})
+    with Manager(config) as service:
+        service.wait_for("READY")
+        (tmp_path / "actions" / "waits.py").write_text(WAITS)
+        service.signal(signal.SIGHUP)
+        until(lambda: (tmp_path / "waits").exists(), "it waits for a plugin")
+        service.wait_for("RELOADING")
+        service.signal(signal.SIGHUP)
+        service.wait_for("RELOADING")
+        (tmp_path / "go").touch()
+        service.wait_for("READY")
+        assert service.output.count('"reloaded"') == 2
+        service.signal(signal.SIGTERM)
+        assert service.wait() == 0
+        assert not [told for told in service.left() if "READY" in told]
+
+
 # Workers
 
 WHO = """\
