@@ -32,6 +32,7 @@ cdef class Exchange:
     cdef _wake(self)
     cpdef respond(self, int status, headers, bytes body)
     cpdef respond_encoded(self, bytes fields, bytes body)
+    cdef _decide_to_keep(self)
     cdef bytes _connection_line(self)
     cdef bytes _head(self, int status, headers, length)
     cpdef end(self)

@@ -173,6 +173,7 @@ class Exchange:
 
         They have its Content-Length, and those of the `headers` directive: all but Date and Connection.
         """
+        self._decide_to_keep()
         start = encode_start(int(time()))
         self._status = 200
         if self.request.method == "HEAD":
@@ -188,6 +189,14 @@ class Exchange:
         self._connection.send(b"".join((start, fields, self._connection_line(), body)))
         self.end()
 
+    def _decide_to_keep(self) -> None:
+        """Before the head: a client that asked whether to send its body, and was not told, may do it or not.
+
+        Only a new connection is unambiguous then (RFC 9110, 10.1.1), and it is told (RFC 9112, 9.6).
+        """
+        if self.request.expect_continue and not self.body_ended:
+            self.keep_alive = False
+
     def _connection_line(self) -> bytes:
         """What an encoded header ends with."""
         if not self.keep_alive:
@@ -195,6 +204,7 @@ class Exchange:
         return b"\r\n" if self.request.version == "1.1" else b"Connection: keep-alive\r\n\r\n"
 
     def _head(self, status: int, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
+        self._decide_to_keep()
         request = self.request
         bodiless = request.method == "HEAD" or status in (204, 304)
         lines = [("Date", http_date(time())), *headers]

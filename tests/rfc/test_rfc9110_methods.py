@@ -81,6 +81,22 @@ def test_10_1_1_who_asks_first_and_is_refused_is_not_told_to_go_on(client: RawCl
     assert client.read_to_end() == b""
 
 
+def test_10_1_1_who_asks_first_and_is_answered_learns_that_the_connection_ends(client: RawClient) -> None:
+    # It may send its body now, or not: what follows on this connection would mean two things.
+    fields = [("Expect", "100-continue"), ("Content-Length", "5")]
+    for method, target, status in (("PUT", "/upload/.hidden", 403), ("GET", "/", 200)):
+        with RawClient(f"http://{client.host}") as asking:
+            asking.send(asking.head(method, target, fields))
+            answer = asking.read_response()
+            assert (answer.status, answer.get("Connection")) == (status, "close")
+            assert asking.read_to_end() == b""
+    # Who does not wait for the answer has said which.
+    client.send(client.head("PUT", "/upload/.hidden", fields) + b"hello")
+    answer = client.read_response()
+    assert (answer.status, answer.get("Connection")) == (403, None)
+    assert client.request("GET", "/").status == 200
+
+
 def test_10_1_1_another_expectation_is_417(client: RawClient) -> None:
     client.send(client.head("GET", "/", [("Expect", "the-unexpected")]))
     assert client.read_response().status == 417
