@@ -15,6 +15,8 @@ from ioto_server.server import Listener
 # What a scraper has to send its request, and to take the answer, in seconds.
 _PATIENCE: Final = 10.0
 _LONGEST_HEADER: Final = 8192
+# Who opens more at once is no scraper, and takes descriptors that clients need.
+_MOST_AT_ONCE: Final = 32
 
 
 class ScrapeServer:
@@ -27,6 +29,7 @@ class ScrapeServer:
         self._path = path
         self._text = text
         self._servers: list[asyncio.Server] = []
+        self._open = 0
 
     async def open(self) -> None:
         """Begin to answer."""
@@ -41,7 +44,10 @@ class ScrapeServer:
             listener.remove()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
         try:
+            if self._open > _MOST_AT_ONCE:
+                return
             async with asyncio.timeout(_PATIENCE):
                 answer = await self._answer(reader)
                 if answer:
@@ -52,6 +58,7 @@ class ScrapeServer:
         except (TimeoutError, ConnectionError):
             writer.transport.abort()
         finally:
+            self._open -= 1
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:

@@ -114,7 +114,9 @@ class Uploads:
             names = segments_of(path)
         except NoFile:
             raise HttpError(
-                403, "A file cannot have this name: no part of it may be empty or begin with a dot"
+                403,
+                "A file cannot have this name: no part of the path may be empty, begin with a dot, "
+                "or be longer than 255 bytes",
             ) from None
         # The documents may be a folder that contains what is kept.
         if self._kept(self._documents.joinpath(*map(os.fsdecode, names[:-1]))):

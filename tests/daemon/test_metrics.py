@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.conftest import StartDaemon
 from tests.support import REPOSITORY
 from tests.support.daemon import Daemon, run_program
 from tests.support.raw import PING, TEXT, RawClient, frame
+from tests.support.waiting import until
 
 ACTIONS = """\
 import time
@@ -231,3 +233,21 @@ def test_the_endpoint_answers_nothing_else(start_daemon: StartDaemon, request_li
         assert client.read_response().status == 400
     with RawClient(daemon.url) as client:
         assert client.request("GET", "/metrics").status == 404, "an endpoint of its own"
+
+
+def test_who_opens_many_connections_to_the_endpoint_takes_few(start_daemon: StartDaemon) -> None:
+    daemon = start(start_daemon)
+    base = daemon.log("metrics")["url"].rpartition("/")[0]
+    with ExitStack() as stack:
+        first, *_ = [stack.enter_context(RawClient(base)) for _ in range(32)]
+        with RawClient(base) as one_more:
+            assert one_more.read_to_end() == b""
+        first.send(first.head("GET", "/metrics"))
+        assert first.read_to_end().startswith(b"HTTP/1.1 200 ")
+
+    def answers() -> bool:
+        with RawClient(base) as client:
+            client.send(client.head("GET", "/metrics"))
+            return client.read_to_end().startswith(b"HTTP/1.1 200 ")
+
+    until(answers, "an answer once the others have left")
