@@ -9,7 +9,9 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from ioto_server.config.values import WrongValue
 
 # What stands before the '@' of a URL, or of what was to become one.
-_PASSWORD = re.compile(r":[^:@\s'\"/][^@\s'\"]*@")
+_PASSWORD = re.compile(r":[^:@\s'\"/][^\s'\"]*@")
+# The same in a URL that is one. The password may have an '@' itself: the host begins behind the last.
+_USER = re.compile(r"(?<=://)([^:/?@]*):[^/?]*@")
 # Valkey speaks Redis' protocol, and so does who has one of the others.
 _SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
 _NAMES = "'redis://', 'rediss://' (with TLS) and 'unix://'"
@@ -58,7 +60,7 @@ def parse_broker(text: str) -> Broker:
         url += f"?db={database}"
     elif not parts.hostname:
         raise WrongValue("names no host", "write 'redis://localhost:6379'")
-    return Broker(url, f"{prefix}:{database}", without_password(text))
+    return Broker(url, f"{prefix}:{database}", _USER.sub(r"\1:***@", text))
 
 
 def _asked(parts: SplitResult) -> tuple[str, int]:

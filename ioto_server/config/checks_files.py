@@ -97,9 +97,10 @@ def _runs_uploads(view: View, path: str, folder: Path) -> Iterator[Problem]:
 
 
 def _folder(view: View, path: str, folder: Path, holds: str) -> Iterator[Problem]:
-    if folder.is_dir() or not view.node(path):
+    mode = _mode(folder)
+    if mode is None or stat.S_ISDIR(mode) or not view.node(path):
         return
-    if folder.exists():
+    if mode:
         yield view.problem(path, f"is not a folder ({folder})", f"write the folder that holds the {holds}")
     else:
         yield view.warn(path, f"is a folder that does not exist ({folder})", f"make it: mkdir -p {folder}")
@@ -108,14 +109,17 @@ def _folder(view: View, path: str, folder: Path, holds: str) -> Iterator[Problem
 def _forms(view: View) -> Iterator[Problem]:
     """The folder of forms' files, which a start makes where there is none."""
     folder = view.config.upload.dir
-    if folder.is_dir():
+    mode = _mode(folder)
+    if mode is None:
+        return
+    if stat.S_ISDIR(mode):
         if not os.access(folder, os.W_OK | os.X_OK):
             yield view.warn(
                 "upload.dir",
                 f"is a folder that this user may not write to ({folder}): forms with files are answered 500",
                 "let the server's user write there, or name another folder",
             )
-    elif folder.exists():
+    elif mode:
         yield view.problem(
             "upload.dir", f"is not a folder ({folder})", "write the folder that holds the uploads"
         )
@@ -126,14 +130,25 @@ def _log(view: View) -> Iterator[Problem]:
     path = view.config.log.path
     if not isinstance(path, Path):
         return
-    if path.is_dir():
+    mode, of_parent = _mode(path), _mode(path.parent)
+    if mode and stat.S_ISDIR(mode):
         yield view.problem("log.path", f"is a folder ({path})", f"name a file in it: '{path}/web.log'")
-    elif not path.parent.is_dir():
+    elif of_parent is not None and not stat.S_ISDIR(of_parent):
         yield view.problem(
             "log.path",
             f"is in a folder that does not exist ({path.parent})",
             f"make it: mkdir -p {path.parent}",
         )
+
+
+def _mode(path: Path) -> int | None:
+    """What is at a path (st_mode), 0 for nothing; None where this user may not look, as another may."""
+    try:
+        return os.stat(path).st_mode
+    except PermissionError:
+        return None
+    except OSError:
+        return 0
 
 
 def _inside(path: Path, folder: Path) -> bool:

@@ -108,7 +108,7 @@ def _unix(text: str, base: Path) -> Endpoint:
 def _guess(value: str) -> str | None:
     """What somebody who wrote `value` most likely meant."""
     # A name and a password have no place in an endpoint, and a password none in a hint.
-    text = re.sub(r"(?<=//)[^/]*@", "", value.strip())
+    text = re.sub(r"(?<=//).*@", "", value.strip())
     if re.fullmatch(r"[0-9]{1,5}", text):
         return _port_alone(text) if int(text) <= _LARGEST_PORT else _PORTS
     if text.startswith("/"):

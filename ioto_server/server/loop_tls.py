@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -37,6 +38,9 @@ _SPENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # connection has: they know whether the client is still taking what was sent.
 _A_DAY: Final = 86400.0
 
+# RFC 6066, 3: ASCII without blanks. Other letters the ssl module refuses itself.
+_NAME: Final = re.compile(r"[!-~]+")
+
 
 def order_suites(context: ssl.SSLContext, names: list[str]) -> None:
     """Have a server prefer these TLS 1.3 ciphers in this order, where Python can say so: from 3.15 on."""
@@ -50,8 +54,11 @@ def keep_names(context: ssl.SSLContext) -> None:
     context.sni_callback = _keep_name
 
 
-def _keep_name(made: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+def _keep_name(made: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int | None:
+    if name is not None and not _NAME.fullmatch(name):
+        return int(ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
     made.asked_for = name  # type: ignore[attr-defined]
+    return None
 
 
 def server_name(transport: asyncio.BaseTransport) -> str | None:

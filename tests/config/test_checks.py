@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from ioto_server.config import ConfigError, load_config
 from ioto_server.config.view import View
-from tests.config.helpers import Load, errors, messages
+from tests.config.helpers import Load, errors, messages, nobody
 
 
 @pytest.fixture
@@ -316,6 +319,29 @@ def test_a_log_that_no_start_could_open_is_refused(load: Load, here: Path) -> No
     assert errors(load, "{ log: { path: 'log/web.log' } }") == [
         f"log.path: 'log/web.log' is in a folder that does not exist ({here}/log)"
     ]
+
+
+@pytest.mark.parametrize("place", ["log: { path: '%s/web.log' }", "documents: '%s'", "upload: { dir: '%s' }"])
+def test_a_place_that_cannot_be_there_does_not_break_the_check(place: str, load: Load, here: Path) -> None:
+    (here / "around").symlink_to("around")
+    for name in ("around", "x" * 300):
+        with suppress(ConfigError):
+            load(f"{{ {place % name} }}")
+
+
+def test_what_only_another_user_may_look_at_is_no_problem() -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "web.json5")
+        Path(folder, "private").mkdir(mode=0o000)
+        Path(folder).chmod(0o755)
+        for place in (
+            "log: { path: 'private/logs/web.log' }",
+            "documents: 'private/site'",
+            "upload: { dir: 'private/forms' }",
+        ):
+            file.write_text(f"{{ {place} }}")
+            with nobody():
+                assert not load_config(file).warnings
 
 
 @pytest.mark.parametrize("match", ["/a/../b", "/a/./", "/..", "/a/."])

@@ -107,6 +107,7 @@ def test_what_is_no_endpoint(value: object) -> None:
         ("http://ada:secret@localhost:4100/ws", "an endpoint has no path: write 'http://localhost:4100'"),
         ("ws://ada:secret@localhost:4100", "WebSockets share the HTTP port: write 'http://localhost:4100'"),
         ("http://ada:secret@localhost:4100", "write 'http://localhost:4100'"),
+        ("http://ada:se/cr@et@localhost:4100", "write 'http://localhost:4100'"),
         ("http://*:80", "for all interfaces write 'http://:80'"),
         ("http://localhost:", "write 'http://localhost:4100'"),
         ("http://::1:80", "an IPv6 address stands in brackets: 'http://[::1]:4100'"),
