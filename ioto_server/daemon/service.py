@@ -315,20 +315,14 @@ class Service:
             _log.info("upgrading")
             try:
                 successor = await self._start_successor()
-                self._systemd.succeeded_by(successor.pid)
-                try:
-                    await successor.lead()
-                except UpgradeError:
-                    # Told before, as systemd has to know it when it says that it is ready.
-                    self._systemd.succeeded_by(os.getpid())
-                    await successor.abandon()
-                    raise
+                await successor.lead()
             except UpgradeError as error:
                 _log.error("upgrade failed", why=str(error))
                 raise CommandError(str(error)) from None
             self._successor = successor
             self._parts.sockets.leave()
-            self._systemd.retire()
+            self._systemd.retire(successor.pid)
+            successor.let_speak()
             self._signals.succeed()
         return {"pid": successor.pid, "connections": self._engine.connections}
 

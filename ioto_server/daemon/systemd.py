@@ -89,12 +89,9 @@ class Systemd:
         if self._stops if stops else not self._status:
             self._tell(self._extended(inf), wait=False)
 
-    def succeeded_by(self, pid: int) -> None:
-        """Another process is the service from now on; or this one again, where that has failed."""
-        self._tell(f"MAINPID={pid}")
-
-    def retire(self) -> None:
-        """Say nothing more: another process speaks for the service."""
+    def retire(self, successor: int) -> None:
+        """The process `successor` is the service from now on: systemd would not hear us any more."""
+        self._tell(f"MAINPID={successor}")
         self._address = None
 
     # ---- while the loop turns -------------------------------------------------------------------------

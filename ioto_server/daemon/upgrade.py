@@ -6,7 +6,11 @@ fails before the last changes nothing:
     successor   ready      everything is loaded and started; I could accept
     we          go         accept
     successor   serving    I accept
-    we          main       systemd knows you now; I accept no more
+    we          main       the service is yours; I accept no more
+
+Then we tell systemd, and end the channel. By default systemd listens to nobody but the main process: to us
+until it has MAINPID=, from then on to the successor alone. So nothing that can fail comes after it, as we
+could not take it back, and nothing that the successor says comes before.
 """
 
 from __future__ import annotations
@@ -76,10 +80,12 @@ class Predecessor:
         return await self._exchange("ready", "go")
 
     async def let_us_lead(self) -> bool:
-        """Say that we accept, and wait until we are the service; False where we are to end."""
+        """Say that we accept, and wait until systemd knows us; False where we are to end."""
         if self._channel is None:
             return True
         leads = await self._exchange("serving", "main")
+        if leads:
+            await self._channel.hear()
         self._channel.close()
         return leads
 
@@ -133,11 +139,16 @@ class Successor:
         return successor
 
     async def lead(self) -> None:
-        """Leave the service to it."""
+        """Leave the service to it; it is silent until `let_speak`. Raises UpgradeError, with it ended."""
         try:
             await self._say("main")
-        finally:
-            self._channel.close()
+        except UpgradeError:
+            await self.abandon()
+            raise
+
+    def let_speak(self) -> None:
+        """Have it tell systemd from now on."""
+        self._channel.close()
 
     async def _say(self, word: str) -> None:
         try:

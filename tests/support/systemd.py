@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,9 @@ if given:
 os.execv(program[0], program)
 """
 
+# Process, user and group (unix(7), SCM_CREDENTIALS).
+_CREDENTIALS = struct.Struct("3i")
+
 
 class Manager:
     """One service and the datagrams that it sends; ended by `with`."""
@@ -52,6 +56,9 @@ class Manager:
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind("\0" + address[1:] if address.startswith("@") else address)
         self._notify.settimeout(DEADLINE)
+        self._notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        # The process that has sent what was told last: systemd listens to the main process alone.
+        self.sender = 0
         self._log = self.folder / "output"
         surroundings = environment({"NOTIFY_SOCKET": address, **(env or {})})
         if names:
@@ -79,9 +86,12 @@ class Manager:
     def told(self) -> dict[str, str]:
         """The next datagram, taken apart."""
         try:
-            data = self._notify.recv(65536)
+            data, [(_, _, credentials)], _, _ = self._notify.recvmsg(
+                65536, socket.CMSG_SPACE(_CREDENTIALS.size)
+            )
         except TimeoutError:
             raise AssertionError(f"no datagram for {DEADLINE:g} s; it printed:\n{self.output}") from None
+        self.sender, _, _ = _CREDENTIALS.unpack(credentials)
         return dict(line.split("=", 1) for line in data.decode().splitlines())
 
     def wait_for(self, variable: str, value: str | None = None) -> dict[str, str]:
