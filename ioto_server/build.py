@@ -63,6 +63,7 @@ COMPILED = (
     "plugins/plugin",
     "http/headers",
     "http/request",
+    "http/key_field",
     "http/heads",
     "http/parser",
     "http/facts",

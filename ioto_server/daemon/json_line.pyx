@@ -21,7 +21,26 @@ cdef extern from "Python.h":
     #define IOTO_LINE 1024
     /* Of any number that is written here. */
     #define IOTO_DIGITS 24
+
+    #define IOTO_EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+    /* Whether ASCII stands in JSON as it is: no control character, quotation mark or backslash is in it. Each line
+       looks at eight characters at once: none is below 0x20, none is 0x7F, none is one of the two. */
+    static int ioto_is_plain(const char *data, Py_ssize_t size)
+    {
+        uint64_t word, good = IOTO_EACH(0x80);
+        for (; size > 0; data += 8, size -= 8) {
+            word = IOTO_EACH(' ');
+            memcpy(&word, data, size < 8 ? size : 8);
+            good &= word + IOTO_EACH(0x60);
+            good &= ~(word + IOTO_EACH(0x01));
+            good &= (word ^ IOTO_EACH('"')) + IOTO_EACH(0x7F);
+            good &= (word ^ IOTO_EACH(0x5C)) + IOTO_EACH(0x7F);
+        }
+        return good == IOTO_EACH(0x80);
+    }
     """
+    bint ioto_is_plain(const char *data, Py_ssize_t size) nogil
     enum: IOTO_LINE, IOTO_DIGITS
     bint PyUnicode_IS_COMPACT_ASCII(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
@@ -170,24 +189,20 @@ cdef char *_put(char *at, char *end, str text) noexcept:
 
 
 cdef char *_put_quoted(char *at, char *end, str text) noexcept:
-    cdef Py_ssize_t size, i
+    cdef Py_ssize_t size
     cdef char *data
-    cdef char character
     if not PyUnicode_IS_COMPACT_ASCII(text):
         return NULL
     size = PyUnicode_GET_LENGTH(text)
     if end - at < size + 2:
         return NULL
     data = PyUnicode_1BYTE_DATA(text)
+    if not ioto_is_plain(data, size):
+        return NULL
     at[0] = c'"'
-    at += 1
-    for i in range(size):
-        character = data[i]
-        if character < c" " or character > c"~" or character == c'"' or character == c"\\":
-            return NULL
-        at[i] = character
-    at[size] = c'"'
-    return at + size + 1
+    memcpy(at + 1, data, size)
+    at[size + 1] = c'"'
+    return at + size + 2
 
 
 cdef char *_put_number(char *at, char *end, value) except? NULL:
@@ -211,7 +226,14 @@ cdef char *_put_number(char *at, char *end, value) except? NULL:
 
 
 cdef char *_put_float(char *at, char *end, double number) except? NULL:
-    cdef char *text = PyOS_double_to_string(number, c"r", 0, Py_DTSF_ADD_DOT_0, NULL)
+    cdef int64_t thousandths
+    cdef char *text
+    if 0.001 <= number < 1e9:
+        # Seconds and milliseconds have three places at the most: what has so few digits is written with them.
+        thousandths = <int64_t> (number * 1000 + 0.5)
+        if thousandths / 1000.0 == number:
+            return _put_thousandths(at, end, thousandths)
+    text = PyOS_double_to_string(number, c"r", 0, Py_DTSF_ADD_DOT_0, NULL)
     cdef Py_ssize_t size = strlen(text)
     if end - at < size:
         at = NULL
@@ -220,6 +242,31 @@ cdef char *_put_float(char *at, char *end, double number) except? NULL:
         at += size
     PyMem_Free(text)
     return at
+
+
+cdef char *_put_thousandths(char *at, char *end, int64_t number) noexcept:
+    cdef int64_t whole = number // 1000
+    cdef int rest = number % 1000
+    cdef char digits[IOTO_DIGITS]
+    cdef int size = 0
+    if end - at < IOTO_DIGITS:
+        return NULL
+    while True:
+        digits[size] = c"0" + <char> (whole % 10)
+        size += 1
+        whole //= 10
+        if not whole:
+            break
+    while size:
+        size -= 1
+        at[0] = digits[size]
+        at += 1
+    at[0] = c"."
+    at[1] = c"0" + <char> (rest // 100)
+    at[2] = c"0" + <char> (rest // 10 % 10)
+    at[3] = c"0" + <char> (rest % 10)
+    # Zeros at the end are left out, but for one behind the point.
+    return at + (4 if rest % 10 else 3 if rest % 100 else 2)
 
 
 cdef char *_put_micro(char *at, char *end, int micro) noexcept:

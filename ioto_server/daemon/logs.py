@@ -24,6 +24,7 @@ LEVELS: Final = {
     "debug": logging.DEBUG,
 }
 
+_ERROR: Final = logging.ERROR
 _threshold = logging.INFO
 _output: Output | None = None
 # Somebody sees also the lines that are not kept.
@@ -88,15 +89,20 @@ class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ig
     """What the others write lines with. The level changes under it, so it is looked at for each line."""
 
     def info(self, event: str, *args: Any, **fields: Any) -> None:
-        """What structlog does, without its layers: every connection and request has lines of this level."""
+        """What structlog does, without its layers: every request has a line of this level."""
+        self.note(event % args if args else event, fields)
+
+    def note(self, event: str, fields: dict[str, Any]) -> None:
+        """As `info`, with fields that are given away: every connection has two lines, and one is long."""
         line: Any = {**self._context, **fields} if self._context else fields
-        line["event"] = event % args if args else event
+        line["event"] = event
+        logger = self._logger
         try:
             for processor in self._processors:
-                line = processor(self._logger, "info", line)
+                line = processor(logger, "info", line)
         except structlog.DropEvent:
             return
-        self._logger.info(line)
+        logger.info(line)
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether anybody wants a line of this level: for who would spend time on making one."""
@@ -112,7 +118,7 @@ def watch(processor: Processor) -> None:
 
 
 def _drop_unimportant(_logger: object, method: str, event: EventDict) -> EventDict:
-    if LEVELS.get(method, logging.ERROR) < _threshold:
+    if LEVELS.get(method, _ERROR) < _threshold:
         raise structlog.DropEvent
     return event
 

@@ -2,6 +2,7 @@
 
 import cython
 
+from .key_field cimport key_position, without_key
 from .request cimport Request
 
 
@@ -12,9 +13,5 @@ cdef class Heads:
     @cython.locals(request=Request)
     cpdef Request get(self, bytes block)
     @cython.locals(at=Py_ssize_t, key=bytes, model=Request)
-    cpdef Request get_upgrade(self, bytes block)
+    cpdef Request find(self, bytes block)
     cdef _keep(self, bytes block, Request request)
-
-
-@cython.locals(field=bytes, at=Py_ssize_t)
-cpdef Py_ssize_t key_position(bytes block) except -2

@@ -7,9 +7,9 @@ of a WebSocket's handshake, all but those of its key, which is another each time
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from ioto_server.http.key_field import KEY_SIZE, key_position, without_key
 from ioto_server.http.request import Request
 
 MOST_HEADS: Final = 256
@@ -37,12 +37,6 @@ _HARMLESS_UPGRADE: Final = _HARMLESS | {
 # Some clients bring a token among the names of sub-protocols: one of 128 bits has 22 characters at least.
 _LONGEST_PROTOCOL: Final = 20
 
-# As almost everybody writes it; then 16 bytes in base64 (RFC 6455 4.1).
-_KEY_FIELDS: Final = (b"\r\nSec-WebSocket-Key: ", b"\r\nsec-websocket-key: ")
-_KEY_FIELD_SIZE: Final = len(_KEY_FIELDS[0])
-_KEY_SIZE: Final = 24
-_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
-
 
 class Heads:
     """Requests by the bytes of their header. What was not asked for in two generations is forgotten."""
@@ -68,23 +62,22 @@ class Heads:
             request.shared = True
             self._keep(block, request)
 
-    def get_upgrade(self, block: bytes) -> Request | None:
-        """The request of these bytes, if one came lately that differs from it in nothing but its key."""
-        at = key_position(block) if len(block) <= MOST_BYTES else -1
+    def find(self, block: bytes) -> Request | None:
+        """The request of these bytes, if they came lately, or one that differs in nothing but its key."""
+        if len(block) > MOST_BYTES:
+            return None
+        at = key_position(block)
         if at < 0:
-            return None
-        model = self.get(block[:at] + block[at + _KEY_SIZE :])
-        if model is None:
-            return None
-        key = block[at : at + _KEY_SIZE]
-        return model.with_key(key.decode("ascii")) if _KEY.fullmatch(key) else None
+            return self.get(block)
+        # None that has a key is kept with it.
+        model = self.get(without_key(block, at))
+        return None if model is None else model.with_key(block[at : at + KEY_SIZE].decode("ascii"))
 
     def put_upgrade(self, block: bytes, request: Request, fields: dict[str, list[str]]) -> None:
         """Keep what a WebSocket's handshake has in common with all others like it, if it may be kept."""
         at = key_position(block)
         if (
             at >= 0
-            and _KEY.fullmatch(block, at, at + _KEY_SIZE)
             and len(fields["sec-websocket-key"]) == 1
             and request.method == "GET"
             and _is_harmless(block, request, fields, _HARMLESS_UPGRADE)
@@ -94,7 +87,7 @@ class Heads:
             model.model = None
             model.shared = True
             request.model = model
-            self._keep(block[:at] + block[at + _KEY_SIZE :], model)
+            self._keep(without_key(block, at), model)
 
     def _keep(self, block: bytes, request: Request) -> None:
         if len(self._young) >= MOST_HEADS:
@@ -118,20 +111,6 @@ def _is_harmless(block: bytes, request: Request, fields: dict[str, list[str]], n
 
 def _names(values: list[str] | None) -> list[str]:
     return [] if values is None else [name.strip() for name in ",".join(values).split(",")]
-
-
-def key_position(block: bytes) -> int:
-    """Where the value of Sec-WebSocket-Key begins in a request header, if it has the length of one; else -1.
-
-    Nothing but the value is between this and the end of its line: taken out, it leaves a header that is the
-    same for all values, and for nothing else.
-    """
-    for field in _KEY_FIELDS:
-        at = block.find(field)
-        if at >= 0:
-            at += _KEY_FIELD_SIZE
-            return at if block[at + _KEY_SIZE : at + _KEY_SIZE + 2] == b"\r\n" else -1
-    return -1
 
 
 HEADS: Final = Heads()

@@ -3,6 +3,7 @@
 import cython
 
 from .heads cimport Heads
+from .key_field cimport copied
 from .request cimport Body, EndOfRequest, Request
 
 
@@ -32,6 +33,7 @@ cdef class RequestParser:
     cdef readonly Request request
 
     cpdef feed(self, data)
+    cpdef feed_lent(self, bytearray buffer, Py_ssize_t size)
     cpdef next_event(self)
     @cython.locals(step=int)
     cdef _go_on(self)

@@ -16,6 +16,7 @@ from ioto_server.http.errors import HttpError, bad_request
 from ioto_server.http.framing import interpret
 from ioto_server.http.headers import FIELD_NAMES, Headers
 from ioto_server.http.heads import HEADS
+from ioto_server.http.key_field import copied
 from ioto_server.http.lines import MAX_FIELDS, VALUE_OCTETS, check_field_line, check_lines, parse_request_line
 from ioto_server.http.request import END_OF_REQUEST, Body, EndOfRequest, Request
 
@@ -112,6 +113,14 @@ class RequestParser:
             self._data = self._data[self._position :] + data
         self._position = 0
 
+    def feed_lent(self, buffer: bytearray, size: int) -> None:
+        """Take the first `size` bytes of a buffer that is lent: what is kept of them is copied."""
+        if self._position == len(self._data):
+            self._data = copied(buffer, size)
+            self._position = 0
+        else:
+            self.feed(memoryview(buffer)[:size])
+
     def set_max_body(self, size: int) -> None:
         """Limit the body of the request just pulled to `size` bytes, before any of it is pulled."""
         self._max_body = size
@@ -183,9 +192,7 @@ class RequestParser:
             return None
         block = self._data[start : end + 4]
         self._position = end + 4
-        request = HEADS.get(block)
-        if request is None:
-            request = HEADS.get_upgrade(block)
+        request = HEADS.find(block)
         if request is None:
             request = self._accept(block)
         self._checked = self._lines = 0

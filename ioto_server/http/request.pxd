@@ -1,5 +1,6 @@
 """The types of request.py, for its compiled form. No code: what is compiled is request.py itself."""
 
+import cython
 
 from .headers cimport Headers
 
@@ -23,6 +24,8 @@ cdef class Request:
     cdef public tuple kept
 
     cpdef Request with_key(self, str key)
+    @cython.locals(made=Request)
+    cdef Request _with(self, Headers headers)
 
 
 cdef class Body:

@@ -75,24 +75,32 @@ class Request:
         """This request for one who may change it: itself, or a copy where it is shared."""
         if not self.shared:
             return self
-        request = Request(
-            self.method, self.target, self.path, self.query, self.version, self.headers, self.host
-        )
-        request.keep_alive = self.keep_alive
-        return request
+        return self._with(self.headers)
+
+    def _with(self, headers: Headers) -> Request:
+        """One of the same words without a body, with these header fields."""
+        made = Request.__new__(Request)
+        made.method = self.method
+        made.target = self.target
+        made.path = self.path
+        made.query = self.query
+        made.version = self.version
+        made.headers = headers
+        made.host = self.host
+        made.keep_alive = self.keep_alive
+        made.upgrade = False
+        made.content_length = None
+        made.chunked = False
+        made.expect_continue = False
+        made.trailers = None
+        made.shared = False
+        made.model = None
+        made.kept = None
+        return made
 
     def with_key(self, key: str) -> Request:
         """An upgrade in the words of this one, with a Sec-WebSocket-Key of its own."""
-        request = Request(
-            self.method,
-            self.target,
-            self.path,
-            self.query,
-            self.version,
-            self.headers.replacing("sec-websocket-key", key),
-            self.host,
-        )
-        request.keep_alive = self.keep_alive
+        request = self._with(self.headers.replacing("sec-websocket-key", key))
         request.upgrade = True
         request.model = self
         return request

@@ -13,6 +13,8 @@ cdef object IDLE
 cdef object SHUT
 cdef object GONE
 cdef object UPGRADED
+cdef object HEADER_READ
+cdef object ACCEPTED
 
 
 cdef class HttpConnection(HttpLife):

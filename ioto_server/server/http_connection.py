@@ -29,6 +29,8 @@ IDLE: Final = Phase.IDLE
 SHUT: Final = Phase.SHUT
 UPGRADED: Final = Phase.UPGRADED
 GONE: Final = Phase.GONE
+HEADER_READ: Final = Step.HEADER_READ
+ACCEPTED: Final = Step.ACCEPTED
 
 
 class HttpConnection(HttpLife):
@@ -69,7 +71,7 @@ class HttpConnection(HttpLife):
         if not self._full:
             # Who owes us the reading of an answer is not active by sending on.
             self._last_io = self._wheel.now
-        self._parser.feed(memoryview(self._server.buffer)[:nbytes])
+        self._parser.feed_lent(self._server.buffer, nbytes)
         self.advance()
 
     def eof_received(self) -> bool:
@@ -123,7 +125,8 @@ class HttpConnection(HttpLife):
     def _pull(self) -> bool:
         """Take one event of the parser; False when there is none that could be handled now."""
         exchange = self._exchange
-        if self.phase in (SHUT, GONE, UPGRADED):
+        phase = self.phase
+        if phase is UPGRADED or phase is SHUT or phase is GONE:
             return False
         if exchange is None and self._full:
             # Who does not take the answers gets no more of them; the requests wait here and in the kernel.
@@ -138,9 +141,9 @@ class HttpConnection(HttpLife):
         if event is None:
             self._wait_for_more()
             return False
-        if isinstance(event, Request):
+        if type(event) is Request:
             self._begin(event)
-        elif isinstance(event, Body):
+        elif type(event) is Body:
             assert exchange is not None
             if not exchange.done:
                 exchange.push(event.data)
@@ -165,8 +168,11 @@ class HttpConnection(HttpLife):
 
     def _throttle(self) -> None:
         """Read on only while little is waiting here: pipelined requests and bodies wait in the kernel."""
-        full = self.phase not in (SHUT, GONE) and self._ahead() >= BODY_AHEAD
-        if full != self._paused and self.phase is not UPGRADED and not self._transport.is_closing():
+        phase = self.phase
+        if phase is UPGRADED:
+            return
+        full = phase is not SHUT and phase is not GONE and self._ahead() >= BODY_AHEAD
+        if full != self._paused and not self._transport.is_closing():
             self._paused = full
             if full:
                 self._transport.pause_reading()
@@ -179,7 +185,7 @@ class HttpConnection(HttpLife):
         keep_alive = (
             request.keep_alive and self._requests < config.limits.requests and not self._server.stopping
         )
-        self._step(Step.HEADER_READ)
+        self._step(HEADER_READ)
         self._exchange = Exchange(self, request, keep_alive)
         self.begin_request()
         self._server.handle(self, self._exchange)
@@ -238,7 +244,7 @@ class HttpConnection(HttpLife):
     def switch(self, exchange: Exchange) -> WebSocketConnection:
         """Hand the transport over to a WebSocket."""
         server = self._server
-        self._step(Step.ACCEPTED)
+        self._step(ACCEPTED)
         server.wheel.cancel(self)
         link = WebSocketConnection(server, self._transport, self.address, self._parser.take_rest())
         link.task, link.action = exchange.task, exchange.action

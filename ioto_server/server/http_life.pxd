@@ -48,6 +48,7 @@ cdef class HttpLife:
     cdef readonly object scheme
     cdef public int slot
 
+    @cython.locals(row=dict)
     cdef bint _step(self, step) except -1
     cdef _set_deadline(self, double seconds)
     @cython.locals(at=double)

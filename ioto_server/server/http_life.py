@@ -91,7 +91,9 @@ class HttpLife:
         self.scheme = scheme
         self.phase = FRESH
         self._server = server
-        self._parser = RequestParser(server.config.limits.header, server.config.limits.body)
+        config = self._server.config
+        limits = config.limits
+        self._parser = RequestParser(limits.header, limits.body)
         self._exchange: Exchange | None = None
         self._requests = 0
         self._advancing = False
@@ -104,9 +106,9 @@ class HttpLife:
         self._room: list[asyncio.Future[None]] = []
         # Of the request that is being answered, in seconds.
         self._inactivity = self._request_time = inf
-        self._wheel = server.wheel
-        self._last_io = server.wheel.now
-        self._deadline = server.wheel.now + server.config.timeouts.parse
+        self._wheel = self._server.wheel
+        self._last_io = self._wheel.now
+        self._deadline = self._last_io + config.timeouts.parse
         # When the wheel is to call, as long as it holds this.
         self._armed = inf
         self._transport: asyncio.Transport
@@ -119,7 +121,8 @@ class HttpLife:
 
     def _step(self, step: Step) -> bool:
         """Take a step of the table; False where it means nothing any more."""
-        phase = TABLE[self.phase].get(step)
+        row = TABLE[self.phase]
+        phase = row.get(step)
         if phase is None:
             return False
         self.phase = phase
@@ -162,7 +165,8 @@ class HttpLife:
         """The deadlines of a request begin to run."""
         timeouts = self._server.config.timeouts
         self._inactivity = timeouts.inactivity
-        self._request_time = 300.0 if timeouts.request is None else timeouts.request
+        request_time = timeouts.request
+        self._request_time = 300.0 if request_time is None else request_time
         self._set_deadline(self._request_time)
 
     def unhurry(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from ioto_server.session import Action
 
     from .wheel import Wheel
+
+# Of one connection: an action's, and that of an async callback.
+Tasks = tuple[asyncio.Task[Any] | None, ...]
 
 _log = structlog.get_logger("ioto_server.action")
 
@@ -68,9 +72,9 @@ class Outlived:
         """Look at them when `wheel` turns."""
         self.slot = -1
         self._wheel = wheel
-        self._gone: list[tuple[list[asyncio.Task[Any]], Action, float, float]] = []
+        self._gone: list[tuple[Tasks, Action, float, float]] = []
 
-    def add(self, tasks: list[asyncio.Task[Any]], action: Action, grace: float) -> None:
+    def add(self, tasks: Tasks, action: Action, grace: float) -> None:
         """The connection of `tasks` is gone: they get `grace` seconds to end."""
         self._gone.append((tasks, action, self._wheel.now, grace))
         if self.slot < 0:
@@ -86,5 +90,5 @@ class Outlived:
         return inf
 
 
-def _running(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    return [task for task in tasks if not task.done()]
+def _running(tasks: Iterable[asyncio.Task[Any] | None]) -> list[asyncio.Task[Any]]:
+    return [task for task in tasks if task is not None and not task.done()]

@@ -1,5 +1,7 @@
 """The types of peer.py, for its compiled form. No code: what is compiled is peer.py itself."""
 
+from .plain cimport is_own
+
 
 cdef class Peer:
     cdef readonly str address

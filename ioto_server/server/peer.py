@@ -50,11 +50,15 @@ def peer_of(peername: object) -> Peer:
 
 def remote_name(transport: asyncio.BaseTransport) -> object:
     """What `getpeername()` says of a transport's socket; None where there is no socket any more."""
+    if is_own(transport):
+        return transport.get_extra_info("peername")
     return _ask(transport, socket.socket.getpeername, "peername")
 
 
 def local_name(transport: asyncio.BaseTransport) -> object:
     """What `getsockname()` says of a transport's socket; None where there is no socket any more."""
+    if is_own(transport):
+        return transport.get_extra_info("sockname")
     return _ask(transport, socket.socket.getsockname, "sockname")
 
 
@@ -62,8 +66,6 @@ def _ask(
     transport: asyncio.BaseTransport, method: Callable[[socket.socket], object], known_as: str
 ) -> object:
     """Ask the kernel, not the transport: uvloop's keeps each answer for as long as the connection lives."""
-    if is_own(transport):
-        return transport.get_extra_info(known_as)
     kept = transport.get_extra_info("socket")
     if kept is None:
         return transport.get_extra_info(known_as)

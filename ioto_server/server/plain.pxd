@@ -111,3 +111,4 @@ cdef class Stream(Watched):
 cpdef bint write_parts(transport, list parts, Py_ssize_t size) except -1
 cpdef Py_ssize_t count_unread(transport) except -1
 cpdef bint is_lost(transport)
+cpdef bint is_own(transport)

@@ -800,7 +800,7 @@ cpdef Py_ssize_t count_unread(transport) except -1:
     return (<Stream> transport).unread() if isinstance(transport, Stream) else 0
 
 
-def is_own(transport):
+cpdef bint is_own(transport):
     return isinstance(transport, Stream)
 
 

@@ -10,6 +10,7 @@ from ioto_server.session.web cimport Web
 from .connections cimport Connections
 from .exchange cimport Exchange
 from .openings cimport Opening, Openings
+from .overstay cimport Outlived
 from .peer cimport Peer
 from .wheel cimport Wheel
 
@@ -35,11 +36,11 @@ cdef class Server:
     cdef bint _catching_up
     cdef object _heap
     cdef object _leftover
-    cdef object _outlived
+    cdef Outlived _outlived
 
     cdef _begin(self, ending)
     cpdef admit(self, connection)
-    cpdef outlived(self, tasks, action)
+    cpdef outlived(self, tuple tasks, action)
     @cython.locals(request=HttpRequest, known=Opening)
     cpdef handle(self, connection, Exchange exchange)
     cdef _act(self, connection, Exchange exchange, match)

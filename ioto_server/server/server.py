@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from asyncio import BaseProtocol
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,7 @@ from .http_connection import HttpConnection
 from .leftover import Leftover
 from .listening import Listening
 from .openings import Opening, Openings
-from .overstay import Outlived
+from .overstay import Outlived, Tasks
 from .peer import Peer, forwarded, is_trusted, peer_of
 from .settings import READ_BUFFER
 from .trace import Trace
@@ -225,11 +225,10 @@ class Server:
             self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
         return self.clients.admit(connection)
 
-    def outlived(self, tasks: Sequence[asyncio.Task[Any] | None], action: Action | None) -> None:
+    def outlived(self, tasks: Tasks, action: Action | None) -> None:
         """A connection is gone: its action has `timeouts.close` to notice, in all its tasks."""
-        left = [task for task in tasks if task is not None and not task.done()]
-        if left and action is not None:
-            self._outlived.add(left, action, self.config.timeouts.close)
+        if action is not None:
+            self._outlived.add(tasks, action, self.config.timeouts.close)
 
     def _tick(self) -> None:
         self._ticking = None

@@ -7,6 +7,7 @@ from ioto_server.session.clock cimport Clock
 
 cdef int _SLOTS
 cdef double _MOST
+cdef double _TICK
 cdef int _DUE
 
 
@@ -20,7 +21,7 @@ cdef class Wheel(Clock):
     cdef public int most
     cdef readonly double stalled
 
-    @cython.locals(slot=long, ticks=long, place=dict)
+    @cython.locals(slot=long, tick=long, ends=double, place=dict)
     cpdef schedule(self, timed, double at)
     @cython.locals(slot=long, place=dict)
     cpdef cancel(self, timed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import inf
 from typing import Final, Protocol
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from ioto_server.session.clock import Clock
 
 TICK: Final = 0.1
+_TICK: Final = TICK
 _SLOTS: Final = 1024
 
 # Time moves by at most this much in one turn, in seconds.
@@ -68,8 +69,13 @@ class Wheel(Clock):
         if at == inf:
             timed.slot = -1
             return
-        ticks = ceil(min((at - self._begun) / TICK, self._done + _SLOTS)) - self._done
-        slot = (self._done + min(max(ticks, 1), _SLOTS - 1)) % _SLOTS
+        # The tick at which it is due, unless that is on the next round.
+        ends = min((at - self._begun) / _TICK, self._done + _SLOTS)
+        tick = int(ends)
+        if tick < ends:
+            tick += 1
+        tick = min(max(tick, self._done + 1), self._done + _SLOTS - 1)
+        slot = tick % _SLOTS
         place = self._slots[slot]
         if place is None:
             place = self._slots[slot] = {}

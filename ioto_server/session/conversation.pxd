@@ -22,7 +22,10 @@ cdef object _INFLATING
 cdef object _MESSAGE
 cdef object _NEED_DATA
 cdef object _PARTIAL
+cdef object _CLOSE
 cdef object _PIECE
+cdef object _PING
+cdef object _PONG
 cdef object _WHOLE
 
 

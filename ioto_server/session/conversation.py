@@ -32,6 +32,9 @@ _NEED_DATA: Final = Received.NEED_DATA
 _MESSAGE: Final = Received.MESSAGE
 _PIECE: Final = Received.PIECE
 _INFLATING: Final = Received.INFLATING
+_PING: Final = Received.PING
+_PONG: Final = Received.PONG
+_CLOSE: Final = Received.CLOSE
 _WHOLE: Final = Event.MESSAGE
 _PARTIAL: Final = Event.PARTIAL_MESSAGE
 
@@ -43,7 +46,7 @@ class Conversation(Sending):
 
     def opened(self) -> None:
         """The 101 is sent: the connection is open."""
-        self._host.log.info("websocket open", peer=self.peer, path=self.path, protocol=self.protocol)
+        self._host.note("websocket open", {"peer": self.peer, "path": self.path, "protocol": self.protocol})
         self._host.websockets[self] = None
         self._emit(Event.OPEN, None)
 
@@ -129,11 +132,11 @@ class Conversation(Sending):
 
     def _control(self, kind: Received) -> None:
         codec = self._codec
-        if kind == Received.PING:
+        if kind is _PING:
             self._pong(codec.data)
-        elif kind == Received.PONG:
+        elif kind is _PONG:
             self._ponged(codec.data)
-        elif kind == Received.CLOSE:
+        elif kind is _CLOSE:
             self._peer_closed(codec.close_code, codec.close_reason)
         else:
             error = codec.error

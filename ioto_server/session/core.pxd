@@ -18,6 +18,7 @@ cdef class Core:
     cdef object _loop
     cdef int64_t _numbers
     cdef dict _own
+    cdef object _note
     cdef object _pings
     cdef set _tasks
     cdef readonly Clock clock
@@ -30,6 +31,7 @@ cdef class Core:
     cdef readonly Turn turn
     cdef readonly dict websockets
 
+    cpdef note(self, str event, dict fields)
     cpdef tell_end(self, one)
     cdef _tell_ends(self)
     cpdef loop(self)

@@ -50,6 +50,8 @@ class Core:
         self.clock = clock
         # Bound once: a module's logger finds out anew each time how it is configured.
         self.log: FilteringBoundLogger = structlog.get_logger("ioto_server.websocket").bind()
+        # The daemon's take fields as a dict; those of others as arguments, each of which is matched again.
+        self._note = getattr(type(self.log), "note", None)
         self.memory = Memory(config.limits.memory)
         self.turn = Turn()
         self.configure(config)
@@ -79,6 +81,13 @@ class Core:
         # Stands in for the codec of a connection that is gone, so that nothing of that one is kept.
         self.spent_codec = _codec(limits)
         self.spent_codec.send_close(None, "", [])
+
+    def note(self, event: str, fields: dict[str, Any]) -> None:
+        """Write a line about a WebSocket to the log. `fields` are given away."""
+        if self._note is None:
+            self.log.info(event, **fields)
+        else:
+            self._note(self.log, event, fields)
 
     # ---- topics ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import cython
 from ioto_server.websocket.flag cimport flag
 
 from .core cimport Core
+from .ending cimport Ending
 from .inbox cimport Inbox
 from .quick cimport monotonic
 from .reception cimport Reception, Source
@@ -49,6 +50,7 @@ cdef class Delivery(Source):
     cdef _several(self, first)
     cpdef discard_unasked(self)
     cdef _have_end_told(self)
+    @cython.locals(ending=Ending)
     cpdef tell_end(self)
     cdef _finish(self)
     cpdef failed(self, error)

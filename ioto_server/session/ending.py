@@ -7,7 +7,7 @@ The close line of the log, `Web.wait()`'s value, the ERROR and CLOSE events and 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from ioto_server.websocket import CloseCode
 
@@ -67,27 +67,28 @@ class Handshake(Enum, metaclass=QuickEnum):
         self.words = words
 
 
-class Ending(NamedTuple):
+_COMPLETE: Final = Handshake.COMPLETE
+
+
+class Ending:
     """How one WebSocket ended.
 
     `code` and `reason` are those of the Close frame that decided it, the peer's or ours; 1005 stands for a
     Close without a code, 1006 for no Close at all (RFC 6455, 7.1.5).
     """
 
-    cause: Cause
-    code: int
-    reason: str
-    handshake: Handshake
+    __slots__ = ("cause", "clean", "code", "handshake", "orderly", "reason")
 
-    @property
-    def clean(self) -> bool:
-        """Whether both Close frames were exchanged (RFC 6455, 7.1.4)."""
-        return self.handshake is Handshake.COMPLETE
-
-    @property
-    def orderly(self) -> bool:
-        """Whether both Closes were exchanged and no error or timeout of ours came first."""
-        return self.clean and not self.cause.error
+    def __init__(self, cause: Cause, code: int, reason: str, handshake: Handshake) -> None:
+        """Made once for each WebSocket, at its end."""
+        self.cause = cause
+        self.code = code
+        self.reason = reason
+        self.handshake = handshake
+        # Whether both Close frames were exchanged (RFC 6455, 7.1.4).
+        self.clean = handshake is _COMPLETE
+        # And no error or timeout of ours came first.
+        self.orderly = self.clean and not cause.error
 
     @property
     def value(self) -> int:

@@ -9,6 +9,7 @@ from ioto_server.websocket.protocol cimport Protocol
 
 from .clock cimport Clock
 from .delivery cimport Delivery
+from .ending cimport Ending
 from .keepalive cimport KeepAlive
 from .link cimport Link
 from .outbox cimport Outbox
@@ -23,6 +24,12 @@ cdef int FINISHING
 cdef int ENDED
 cdef int SMALL
 cdef tuple ROWS
+cdef object _COMPLETE
+cdef object _CONNECTION_LOST
+cdef object _LOST
+cdef object _PEER_CLOSED
+cdef object _PEER_CLOSES
+cdef object _UNANSWERED
 
 
 cdef class Lifecycle(Delivery):
@@ -34,7 +41,7 @@ cdef class Lifecycle(Delivery):
     cdef int64_t _count_at
     cdef Clock _clock
     cdef object _config
-    cdef readonly object _ended_by
+    cdef readonly Ending _ended_by
     cdef Link _link
     cdef object _pings
     cdef set _topics
@@ -60,12 +67,14 @@ cdef class Lifecycle(Delivery):
     cdef _peer_closed(self, int code, str reason)
     @cython.locals(outbox=Outbox, size=Py_ssize_t)
     cdef _fail(self, cause, int code, str reason)
-    @cython.locals(outbox=Outbox, held=bint)
+    @cython.locals(outbox=Outbox, held=bint, row=dict, phase=int)
     cdef _advance(self, step, cause, str reason=*)
     cdef _finish_when_sent(self)
+    @cython.locals(ending=Ending)
     cdef _end(self, step, cause, str reason)
-    cdef _outcome(self, step, cause, str reason)
-    cdef _log_end(self, ending)
+    @cython.locals(begun=Ending)
+    cdef Ending _outcome(self, step, cause, str reason)
+    cdef _log_end(self, Ending ending)
     @cython.locals(outbox=Outbox, read=Py_ssize_t)
     cdef Py_ssize_t _buffered(self) except -1
     cdef _recount(self)

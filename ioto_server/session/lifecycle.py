@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 # Causes after which nothing that is unsent may leave any more: it is what the connection failed for.
 _OVERLOADS: Final = (Cause.SLOW_CONSUMER, Cause.OUT_OF_MEMORY)
 
+# Looked up once, for what nearly every connection comes to.
+_COMPLETE: Final = Handshake.COMPLETE
+_UNANSWERED: Final = Handshake.UNANSWERED
+_CONNECTION_LOST: Final = Cause.CONNECTION_LOST
+_PEER_CLOSED: Final = Cause.PEER_CLOSED
+_LOST: Final = Step.LOST
+_PEER_CLOSES: Final = Step.PEER_CLOSES
+
 _log = structlog.get_logger("ioto_server.websocket")
 
 
@@ -133,7 +141,7 @@ class Lifecycle(Delivery):
 
     def lost(self, error: Exception | None) -> None:
         """The link is gone."""
-        self._advance(Step.LOST, Cause.CONNECTION_LOST, str(error) if error else "")
+        self._advance(_LOST, _CONNECTION_LOST, str(error) if error else "")
         self._codec = self._host.spent_codec
         # Every one that opens is a Conversation.
         self._host.websockets.pop(self, None)  # type: ignore[call-overload]
@@ -178,10 +186,10 @@ class Lifecycle(Delivery):
             # RFC 6455, 5.5.1: the answer typically echoes the status code; an empty Close gets an empty one.
             answer = None if code == NO_CODE else code
             size = self._codec.send_close(answer, "", self._outbox.parts)
-            self._ended_by = Ending(Cause.PEER_CLOSED, code, reason, Handshake.COMPLETE)
+            self._ended_by = Ending(_PEER_CLOSED, code, reason, _COMPLETE)
             self.bytes_out += size
             self._outbox.queued += size
-        self._advance(Step.PEER_CLOSES, Cause.PEER_CLOSED)
+        self._advance(_PEER_CLOSES, _PEER_CLOSED)
 
     def _fail(self, cause: Cause, code: int, reason: str) -> None:
         """End a connection that cannot go on (RFC 6455, 7.1.7): drop what is unsent, Close, linger."""
@@ -202,10 +210,10 @@ class Lifecycle(Delivery):
 
         `cause` and `reason` are what ended the connection, if nothing had before.
         """
-        phase = ROWS[self.phase].get(step)
-        if phase is None:
+        row = ROWS[self.phase]
+        if step not in row:
             return
-        self.phase = phase
+        self.phase = phase = row[step]
         self._close_by = self._clock.now + self._config.timeouts.close
         if phase == CLOSING:
             self._link.touch()
@@ -226,7 +234,7 @@ class Lifecycle(Delivery):
         else:
             self._close_by = inf
             outbox.drop()
-            if step is not Step.LOST:
+            if step is not _LOST:
                 self._link.abort()
         self._end(step, cause, reason)
         self._link.touch()
@@ -258,7 +266,7 @@ class Lifecycle(Delivery):
         begun = self._ended_by
         if begun is None:
             return Ending(cause, NO_CLOSE, reason, Handshake.NONE)
-        if begun.handshake is not Handshake.UNANSWERED or step is Step.OVERDUE:
+        if begun.handshake is not _UNANSWERED or step is Step.OVERDUE:
             return begun
         if step is Step.DROPPED:
             return Ending(cause, begun.code, begun.reason, Handshake.CUT_OFF)
@@ -266,23 +274,25 @@ class Lifecycle(Delivery):
         return Ending(begun.cause, begun.code, begun.reason, handshake.get(step, Handshake.CUT_OFF))
 
     def _log_end(self, ending: Ending) -> None:
-        self._host.log.info(
+        self._host.note(
             "websocket close",
-            peer=self.peer,
-            path=self.path,
-            protocol=self.protocol,
-            seconds=int((monotonic() - self.opened_at) * 1000 + 0.5) / 1000,
-            messages_in=self.messages_in,
-            messages_out=self.messages_out,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
-            dropped=self.dropped,
-            close=close_text(ending.code),
-            reason=ending.reason,
-            by=ending.cause.who,
-            cause=ending.cause.words,
-            clean=ending.clean,
-            handshake=ending.handshake.words,
+            {
+                "peer": self.peer,
+                "path": self.path,
+                "protocol": self.protocol,
+                "seconds": int((monotonic() - self.opened_at) * 1000 + 0.5) / 1000,
+                "messages_in": self.messages_in,
+                "messages_out": self.messages_out,
+                "bytes_in": self.bytes_in,
+                "bytes_out": self.bytes_out,
+                "dropped": self.dropped,
+                "close": close_text(ending.code),
+                "reason": ending.reason,
+                "by": ending.cause.who,
+                "cause": ending.cause.words,
+                "clean": ending.clean,
+                "handshake": ending.handshake.words,
+            },
         )
 
     # ---- memory ---------------------------------------------------------------------------------------

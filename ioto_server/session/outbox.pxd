@@ -8,6 +8,9 @@ from .link cimport Link
 from .stepping cimport Stepping
 
 
+cdef Py_ssize_t _HIGH_WATER
+
+
 @cython.locals(size=Py_ssize_t)
 cdef Py_ssize_t _frame_size(bytes part) except -1
 

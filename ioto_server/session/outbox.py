@@ -11,6 +11,7 @@ from .stepping import Stepping, hands_over
 
 # Bytes handed to the link before it has to say that they left; also what `await ws.send()` waits for.
 HIGH_WATER: Final = 65536
+_HIGH_WATER: Final = HIGH_WATER
 
 
 # Waiting frames shorter than this are joined, so many at once.
@@ -124,7 +125,7 @@ class Outbox:
         """Hand frames to the link as long as it has room for more."""
         while self.queued and self.writable:
             size = self.queued
-            if size <= HIGH_WATER:
+            if size <= _HIGH_WATER:
                 parts, self.parts = self.parts, []
                 self._loose = 0
             else:

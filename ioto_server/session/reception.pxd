@@ -4,6 +4,7 @@ import cython
 
 from ioto_server.websocket.flag cimport flag
 
+from .ending cimport Ending
 from .stepping cimport Stepping
 
 
@@ -11,7 +12,7 @@ cdef class Reception
 
 
 cdef class Source:
-    cdef readonly object ending
+    cdef readonly Ending ending
 
     cpdef next_message(self)
     cpdef waits(self, Reception reception)
@@ -23,7 +24,7 @@ cdef class Messages(Stepping):
     cdef Source _delivery
     cdef Reception _reception
 
-    @cython.locals(delivery=Source, reception=Reception)
+    @cython.locals(delivery=Source, reception=Reception, ending=Ending)
     cdef step(self)
 
 

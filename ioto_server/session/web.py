@@ -138,8 +138,9 @@ class Web(Answer):
         )
         self._websocket = websocket
         if self._callback is not None:
-            websocket.on_event(*self._callback)
+            callback, arg = self._callback
             self._callback = None
+            websocket.on_event(callback, arg)
         link.begin(websocket, head)
         return websocket
 

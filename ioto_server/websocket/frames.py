@@ -82,6 +82,7 @@ _CLOSE_TEXTS = {
     3003: "forbidden",
     3008: "timeout",
 }
+_KNOWN_CLOSES = {code: f"{code} {text}" for code, text in _CLOSE_TEXTS.items()}
 
 
 def may_be_sent(code: int) -> bool:
@@ -91,15 +92,12 @@ def may_be_sent(code: int) -> bool:
 
 def close_text(code: int) -> str:
     """Return a close code in words for people and logs: ``'1001 going away'``."""
-    known = _CLOSE_TEXTS.get(code)
-    if known is None:
-        if 3000 <= code <= 3999:
-            known = "registered by a library or application"
-        elif 4000 <= code <= 4999:
-            known = "private use"
-        else:
-            known = "unknown"
-    return f"{code} {known}"
+    known = _KNOWN_CLOSES.get(code)
+    if known is not None:
+        return known
+    if 3000 <= code <= 3999:
+        return f"{code} registered by a library or application"
+    return f"{code} private use" if 4000 <= code <= 4999 else f"{code} unknown"
 
 
 def first_byte_error(first: int, inside_message: bool, compressible: bool) -> str:

@@ -14,6 +14,9 @@ cdef int JOINED
 cdef int RSV1
 cdef int TEXT
 cdef int BINARY
+cdef int CLOSE
+cdef int PING
+cdef int PONG
 
 
 cdef class Protocol(Receiver):

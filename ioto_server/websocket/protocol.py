@@ -9,7 +9,7 @@ from os import urandom
 from .compression import Deflater
 from .deflate import MIN_WINDOW_BITS, Deflate
 from .errors import MessageTooBig, StateError
-from .frames import MAX_CONTROL_PAYLOAD, Opcode, close_payload, header
+from .frames import MAX_CONTROL_PAYLOAD, close_payload, header
 from .octets import framed, framed_text, mask, plain_header, text_end
 from .receiver import Receiver
 
@@ -19,6 +19,10 @@ JOINED = 16 * 1024
 
 TEXT = 0x1
 BINARY = 0x2
+
+CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
 
 #: The bit of a frame's first byte that says "compressed" (RFC 7692, 6).
 RSV1 = 0x40
@@ -209,11 +213,11 @@ class Protocol(Receiver):
 
         Raises ValueError over that, StateError after our Close.
         """
-        return self._send_control(Opcode.PING, payload, out)
+        return self._send_control(PING, payload, out)
 
     def send_pong(self, payload: bytes, out: list[bytes]) -> int:
         """Send a Pong: the answer to a Ping, or unasked (RFC 6455, 5.5.3). Raises as send_ping()."""
-        return self._send_control(Opcode.PONG, payload, out)
+        return self._send_control(PONG, payload, out)
 
     def send_close(self, code: int | None, reason: str, out: list[bytes]) -> int:
         """Send the Close frame, the last thing this side sends (RFC 6455, 5.5.1); ``None``: an empty one.
@@ -221,7 +225,7 @@ class Protocol(Receiver):
         It may cut off a message that send_block() began. Raises ValueError for a code that may not be sent or
         a reason over 123 bytes, StateError if a Close was sent already.
         """
-        size = self._send_control(Opcode.CLOSE, close_payload(code, reason), out)
+        size = self._send_control(CLOSE, close_payload(code, reason), out)
         self.close_sent = True
         self._message = None
         self._inflater = None
@@ -289,7 +293,7 @@ class Protocol(Receiver):
             raise ValueError(
                 f"Control payload is {len(payload)} bytes long: shorten it to 125 (RFC 6455 5.5)"
             )
-        return self._send_frame(0x80 | opcode, bytes(payload), out)
+        return self._send_frame(0x80 | opcode, payload if type(payload) is bytes else bytes(payload), out)
 
 
 def _too_big(size: int, limit: int) -> MessageTooBig:

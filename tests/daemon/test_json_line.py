@@ -96,6 +96,21 @@ def test_every_line_is_the_one_of_structlog(line: dict[str, Any], method: str) -
     assert render_json(None, method, dict(line)) == by_structlog(method, line)
 
 
+def test_every_character_is_written_as_structlog_does_it_wherever_it_stands() -> None:
+    for character in map(chr, range(256)):
+        for place in (0, 1, 6, 7, 8, 9, 16):
+            line = {"event": "a" * place + character + "z" * (17 - place), "alone": character}
+            assert render_json(None, "info", dict(line)) == by_structlog("info", line)
+
+
+def test_numbers_with_few_places_are_written_as_structlog_does_it() -> None:
+    near = [math.nextafter(value, toward) for value in (0.001, 0.1, 2.345, 1e9) for toward in (0, math.inf)]
+    numbers = [thousandths / 1000 for thousandths in (*range(2500), 60_000, 123_456_789, 999_999_999_999)]
+    for number in (*numbers, *near, 0.0005, 0.0015, 1e9, 1e9 - 0.001, 12.3456, -0.001, -2.5):
+        line = {"seconds": number}
+        assert render_json(None, "info", dict(line)) == by_structlog("info", line)
+
+
 def test_a_traceback_is_the_one_of_structlog() -> None:
     try:
         raise ValueError("no database é")
