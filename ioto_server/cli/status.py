@@ -76,6 +76,7 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(answer))
         return
     workers = answer.pop("workers", [])
+    answer["last_reload"] = answer["last_reload"] or "never"
     width = max(map(len, answer))
     for name, value in answer.items():
         if isinstance(value, dict):

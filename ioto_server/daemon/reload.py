@@ -35,7 +35,7 @@ class Reloader:
         self._given_up = False
         self._booted = engine.config
         self.reloads = 0
-        self.last = "never"
+        self.last: str | None = None
 
     @property
     def busy(self) -> bool:

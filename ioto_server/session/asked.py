@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from .host import Host
 
 
+class _NoJson(ValueError):
+    """What Python's json takes and RFC 8259 does not."""
+
+
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise _NoJson(f"{name} is no JSON value")
 
 
 class Asked:
@@ -117,8 +122,14 @@ class Asked:
         """The request's body as JSON; raises HttpError 400 where it is none: let it through."""
         try:
             return json.loads(await self.read(), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, _NoJson, RecursionError) as error:
             raise HttpError(400, f"The body is not JSON ({error}): send a JSON text") from None
+        except ValueError:
+            # Of int(), for a number that takes it too long (CVE-2020-10735), in words for programmers.
+            most = sys.get_int_max_str_digits()
+            raise HttpError(
+                400, f"The body has an integer of more than {most} digits: send a shorter one, or a string"
+            ) from None
 
     async def form(self) -> Form:
         """The form in the request's body, with its files, which are removed when the action has returned.

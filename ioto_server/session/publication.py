@@ -30,7 +30,7 @@ class Publication:
         for what is neither text nor bytes.
         """
         self._opcode = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
-        self._payload = message.encode() if isinstance(message, str) else memoryview(message).tobytes()
+        self._payload = message.encode() if isinstance(message, str) else _bytes(message)
         self._limits = limits
         self._encodings: dict[int, list[bytes]] = {}
         # The frames for connections without compression, and how many bytes those are.
@@ -62,3 +62,12 @@ class Publication:
             frames = self._encodings[window] = []
             codec.send_message(self._opcode, self._payload, frames)
         return frames
+
+
+def _bytes(message: bytes) -> bytes:
+    try:
+        return memoryview(message).tobytes()
+    except TypeError:
+        raise TypeError(
+            f"A message is str or bytes-like, not {type(message).__name__}: publish other values as JSON text"
+        ) from None

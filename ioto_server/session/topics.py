@@ -38,7 +38,8 @@ class Topics:
     def count(self, topic: str) -> int:
         """How many subscribers a message on `topic` reaches now.
 
-        With a broker those of other processes are among them, as last heard of.
+        With a broker those of other processes are among them, as last heard of. Raises ValueError for a
+        pattern, since a message is on one topic.
         """
         here = len(list(self.subscribers(topic)))
         return here if self.carrier is None else here + self.carrier.count(topic)
@@ -122,9 +123,12 @@ class Topics:
 
 
 def check_topic(topic: str) -> None:
-    """Raise ValueError for what cannot be published to."""
+    """Raise ValueError for what is not one topic: a pattern, which cannot be published to, or nothing."""
     if not topic or "*" in topic:
-        raise ValueError(f"Cannot publish to {topic!r}: a topic is a non-empty string without '*'")
+        raise ValueError(
+            f"{topic!r} is not one topic: that is a non-empty string without '*', "
+            "which only a subscription may have"
+        )
 
 
 def _above(topic: str) -> Iterator[str]:

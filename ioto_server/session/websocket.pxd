@@ -8,7 +8,7 @@ cdef int _BINARY
 cdef int _TEXT
 
 
-cdef bytes _bytes(data)
+cdef bytes _bytes(data, bint or_text)
 cdef str _text(text)
 
 

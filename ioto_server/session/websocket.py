@@ -102,7 +102,7 @@ class WebSocket(Conversation):
             return self._send(_TEXT, message)
         if isinstance(message, AsyncIterable):
             return self._send_pieces(message)
-        return self._send(_BINARY, _bytes(message))
+        return self._send(_BINARY, _bytes(message, True))
 
     async def _send_pieces(self, pieces: AsyncIterable[str] | AsyncIterable[bytes]) -> None:
         kind: Opcode | None = None
@@ -125,11 +125,11 @@ class WebSocket(Conversation):
 
     def send_text(self, message: str | bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a text message; bytes must be UTF-8, which is checked: ValueError otherwise."""
-        return self._send(_TEXT, message if isinstance(message, str) else _bytes(message))
+        return self._send(_TEXT, message if isinstance(message, str) else _bytes(message, True))
 
     def send_binary(self, message: bytes | bytearray | memoryview) -> Awaitable[None]:
         """Send a binary message."""
-        return self._send(_BINARY, _bytes(message))
+        return self._send(_BINARY, _bytes(message, False))
 
     def send_json(self, value: object) -> Awaitable[None]:
         """Send `value` as JSON text; raises TypeError or ValueError where JSON has no such value."""
@@ -150,7 +150,7 @@ class WebSocket(Conversation):
         self._check_backlog()
         if type != _TEXT and type != _BINARY:
             raise ValueError(f"A message cannot have opcode {type}: use Opcode.TEXT or Opcode.BINARY")
-        payload = data.encode() if isinstance(data, str) else _bytes(data)
+        payload = data.encode() if isinstance(data, str) else _bytes(data, True)
         size = self._codec.send_block(type, payload, not more, outbox.parts)
         if more:
             outbox.begin_blocks()
@@ -179,7 +179,7 @@ class WebSocket(Conversation):
         """
         self._check_backlog()
         pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._ping(self._host.ping_payload() if payload is None else _bytes(payload), pong)
+        self._ping(self._host.ping_payload() if payload is None else _bytes(payload, False), pong)
         return await pong
 
     # ---- topics ---------------------------------------------------------------------------------------
@@ -226,9 +226,22 @@ class WebSocket(Conversation):
             self._link.touch()
 
 
-def _bytes(data: bytes | bytearray | memoryview) -> bytes:
-    """A copy that nobody changes; TypeError for anything but bytes, also for an int, which bytes() takes."""
-    return data if type(data) is bytes else memoryview(data).tobytes()
+def _bytes(data: bytes | bytearray | memoryview, or_text: bool) -> bytes:
+    """A copy that nobody changes; TypeError for anything but bytes, also for an int, which bytes() takes.
+
+    `or_text` is for the words of that: whether text is taken where this is asked, which is no text.
+    """
+    if type(data) is bytes:
+        return data
+    try:
+        return memoryview(data).tobytes()
+    except TypeError:
+        given = type(data).__name__
+        if or_text:
+            text = f"A message is str or bytes-like, not {given}: send_json() sends other values as JSON"
+        else:
+            text = f"This is bytes-like, not {given}: encode() what is text"
+        raise TypeError(text) from None
 
 
 def _text(text: str) -> str:

@@ -109,6 +109,7 @@ def test_status_counts(start_daemon: StartDaemon) -> None:
         status = json.loads(run.stdout)
     assert (status["connections"], status["websockets"], status["actions"]) == (1, 1, 4)
     assert status["listening"] == [daemon.url]
+    assert status["last_reload"] is None
 
 
 def test_status_for_people_is_a_table(start_daemon: StartDaemon) -> None:
@@ -118,6 +119,7 @@ def test_status_for_people_is_a_table(start_daemon: StartDaemon) -> None:
     assert run.returncode == 0
     rows = dict(line.split("  ", 1) for line in run.stdout.splitlines())
     assert rows["pid"].strip() == str(daemon.pid)
+    assert rows["last reload"].strip() == "never"
 
 
 def test_stop_ends_the_daemon_in_order(start_daemon: StartDaemon) -> None:

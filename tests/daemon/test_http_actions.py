@@ -125,6 +125,15 @@ def test_json_in_and_out(http: Daemon) -> None:
     assert post(http, "/json", b'{"a": [1, null]}', "application/json") == (200, '{"got":{"a":[1,null]}}')
     status, text = post(http, "/json", b"{", "application/json")
     assert (status, text.startswith("The body is not JSON")) == (400, True)
+    status, text = post(http, "/json", b"[NaN]", "application/json")
+    assert (status, text) == (400, "The body is not JSON (NaN is no JSON value): send a JSON text\n")
+
+
+def test_an_integer_that_python_does_not_read_is_refused_in_plain_words(http: Daemon) -> None:
+    status, text = post(http, "/json", b"[1" + b"0" * 5000 + b"]", "application/json")
+    assert status == 400
+    assert text.startswith("The body has an integer of more than 4300 digits: ")
+    assert "sys." not in text
 
 
 def test_cookies(http: Daemon) -> None:

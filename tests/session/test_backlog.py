@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -145,14 +146,18 @@ async def test_a_message_over_max_message_is_refused_before_anything_is_written(
     assert one.ws.messages_out == 1
 
 
-@pytest.mark.parametrize("wrong", [5, None, 1.5, ["text"], object()])
+@pytest.mark.parametrize("wrong", [5, None, 1.5, ["text"], {"a": 1}, object()])
 @in_loop
 async def test_what_is_neither_text_nor_bytes_is_a_type_error(wrong: Any) -> None:
     """`bytes(5)` would be five zero bytes."""
     one = Connection(callback=Told([]))
-    for refuse in (one.ws.send, one.ws.send_binary, one.ws.send_text):
-        with pytest.raises(TypeError):
+    given = type(wrong).__name__
+    for refuse in (one.ws.send, one.ws.send_text, partial(one.ws.send_block, Opcode.TEXT)):
+        with pytest.raises(TypeError, match=rf"^A message is str or bytes-like, not {given}: send_json\(\) "):
             refuse(wrong)
+    for text_too in (wrong, "text"):
+        with pytest.raises(TypeError, match=rf"^This is bytes-like, not {type(text_too).__name__}: "):
+            one.ws.send_binary(text_too)
     await turns()
     assert one.link.writes == []
 
