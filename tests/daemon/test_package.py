@@ -167,6 +167,11 @@ def test_under_systemd_it_starts_reloads_is_upgraded_under_a_connection_and_goes
             assert client.read_close()[0] == 1012
         assert shown("MainPID") != first
         assert (shown("ActiveState"), shown("NRestarts"), shown("Result")) == ("active", "0", "success")
+        with connect() as client:
+            client.upgrade("/ws/echo")
+            machine.run("systemctl", "restart", "ioto-server")
+            assert client.read_close()[0] == 1001, "also one that an upgrade has begun stops in order"
+        assert (shown("ActiveState"), shown("NRestarts"), shown("Result")) == ("active", "0", "success")
         machine.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "ioto-server")
         machine.wait_until(lambda: (shown("ActiveState"), shown("NRestarts")) == ("active", "1"))
         with connect() as client:
