@@ -14,6 +14,6 @@ cdef class Answer(Asked):
     cdef _begin_answer(self, request, Host host, action, exchange, str path_rest, str peer, tls)
     cdef _nothing_written(self, str what)
     cdef _own(self, str name)
-    cdef _default(self, str name, str value)
+    cdef _default(self, tuple field)
     cdef list _beside(self, ours)
     cdef _complete_answer(self)

@@ -35,6 +35,11 @@ _HELD_BACK: Final = 65536
 
 _TEXT: Final = "text/plain; charset=utf-8"
 
+# What an answer says unless its action does, told from the action's own fields by identity.
+_IS_TEXT: Final = ("Content-Type", _TEXT)
+_IS_JSON: Final = ("Content-Type", "application/json")
+_NOT_CACHED: Final = ("Cache-Control", "no-cache")
+
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 # What frames an answer or makes up the handshake is the server's: beside ours, a second one would let two
@@ -100,6 +105,9 @@ class Answer(Asked):
         check_own_field(name, value)
         if self._headers is None:
             self._headers = []
+        elif name.lower() == "content-type":
+            # Said after something was written, but before it was sent.
+            self._headers = [one for one in self._headers if one is not _IS_TEXT and one is not _IS_JSON]
         self._headers.append((name, value))
 
     def write(self, data: str | bytes) -> Awaitable[None]:
@@ -114,7 +122,7 @@ class Answer(Asked):
             return exchange.write(piece)
         if self._answer is None and isinstance(data, str):
             # Without a type, browsers guess one from what a stranger may have written (RFC 9110, 8.3).
-            self._default("Content-Type", _TEXT)
+            self._default(_IS_TEXT)
         if self._length is not None:
             exchange.start(self._status, self._headers or (), self._length)
             return exchange.write(piece)
@@ -193,7 +201,7 @@ class Answer(Asked):
         Raises TypeError or ValueError for what is no JSON.
         """
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self._default("Content-Type", "application/json")
+        self._default(_IS_JSON)
         return self.write(text)
 
     def write_event(
@@ -216,7 +224,7 @@ class Answer(Asked):
         if not exchange.streaming:
             self._nothing_written("write_event()")
             # No cache may hold it back or repeat it.
-            self._default("Cache-Control", "no-cache")
+            self._default(_NOT_CACHED)
             exchange.start(self._status, self._beside([("Content-Type", EVENT_STREAM)]), None)
             exchange.stream()
         return exchange.write(encoded)
@@ -241,9 +249,9 @@ class Answer(Asked):
     def _own(self, name: str) -> str | None:
         return next((value for own, value in self._headers or () if own.lower() == name.lower()), None)
 
-    def _default(self, name: str, value: str) -> None:
-        if self._own(name) is None:
-            self.set_header(name, value)
+    def _default(self, field: tuple[str, str]) -> None:
+        if self._own(field[0]) is None:
+            self._headers = [*(self._headers or ()), field]
 
     def _beside(self, ours: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """`ours`, and of the action's own fields those that do not say the same differently."""

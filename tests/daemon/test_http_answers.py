@@ -58,6 +58,13 @@ async def typed(web: Web) -> None:
         case "/json":
             await web.write_json(1)
             await web.write_json(2)
+        case "/later":
+            await web.write("<p>")
+            web.set_header("Content-Type", "text/html")
+            await web.write("caf")
+        case "/json-later":
+            await web.write_json(1)
+            web.set_header("content-type", "application/problem+json")
         case "/error":
             web.error(int(web.param("status", "400")), "<b>")
         case "/file":
@@ -165,6 +172,8 @@ def test_an_answer_has_one_content_type_and_the_action_has_the_say(answers: Daem
         assert types("/bytes") == []
         assert types("/json") == ["application/json"]
         assert types("/json?type=application/problem%2Bjson") == ["application/problem+json"]
+        assert types("/later") == ["text/html"]
+        assert types("/json-later") == ["application/problem+json"]
         assert types("/file?type=text/x-log") == ["text/x-log"]
         # These are what they are.
         assert types("/error?type=text/html") == ["text/plain; charset=utf-8"]
