@@ -70,7 +70,7 @@ class Metrics:
         self._names: set[str] = set()
         self._ran = Histogram(
             "ioto_action_seconds",
-            "Time that actions and callbacks ran without a pause; what takes under a millisecond is left out",
+            "Time that actions and callbacks ran without a pause, by function; under 1 ms is left out",
             ["action"],
             buckets=_RUN_BUCKETS,
             registry=registry,

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
 
-from .sources import Sources
+from ioto_server.session.whereabouts import PLUGINS
 
-_PREFIX: Final = "ioto_actions_"
+from .sources import Sources
 
 # Plugins live out of the way of everything that is installed.
 _numbers = count()
@@ -30,7 +30,7 @@ class Root:
     def __init__(self, folder: Path, sources: Sources) -> None:
         """Import below `folder` what `sources` has; what it has not is read when it is imported."""
         self.folder = folder
-        self.name = f"{_PREFIX}{next(_numbers)}"
+        self.name = f"{PLUGINS}{next(_numbers)}"
         self.sources = sources
         self._users: set[object] = set()
         # Those of the modules that were taken over.

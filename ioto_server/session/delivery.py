@@ -18,6 +18,7 @@ from .inbox import Inbox
 from .outbox import SENT
 from .quick import monotonic
 from .reception import Messages, Reception, Source
+from .whereabouts import full_name
 
 if TYPE_CHECKING:
     from .core import Core
@@ -180,7 +181,7 @@ class Delivery(Source):
         code = getattr(callback, "__code__", None)
         _log.warning(
             "callback held the loop",
-            callback=getattr(callback, "__qualname__", repr(callback)),
+            callback=full_name(callback),
             where=f"{code.co_filename}:{code.co_firstlineno}" if code else None,
             milliseconds=round(seconds * 1000),
             path=self.path,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final
 
+# Plugins are imported below packages of these names, each with a number (plugins/modules.py).
+PLUGINS: Final = "ioto_actions_"
 # What is compiled gives its files from the folder of the package on.
 _PACKAGE: Final = (str(Path(__file__).parents[1]), "ioto_server/")
 
@@ -18,6 +21,23 @@ def definition(function: object) -> tuple[str, str | None]:
     if not isinstance(code, CodeType):
         return getattr(function, "__qualname__", repr(function)), None
     return code.co_qualname, f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def full_name(function: object) -> str:
+    """The name of a function with that of its module, the plugin's: `test.websockets.on_event`.
+
+    What is wrapped is named, not what wraps it. Many plugins have an `action(web)`.
+    """
+    unwrapped = inspect.unwrap(function) if callable(function) else function
+    name, where = definition(unwrapped)
+    if where is None:
+        return name
+    module = getattr(unwrapped, "__module__", None)
+    if module is None:
+        # A coroutine that has ended has no frame, and so no module any more.
+        module = Path(where.rpartition(":")[0]).stem
+    root, _, below = module.partition(".")
+    return f"{below if root.startswith(PLUGINS) else module}.{name}"
 
 
 def whereabouts(task: asyncio.Task[object]) -> str:

@@ -156,13 +156,13 @@ CULPRITS: dict[str, Callable[[Daemon], bool]] = {
     "/bad/exit": lambda daemon: (
         "sys.exit('gone')" in daemon.log("action failed", path="/bad/exit")["exception"]
     ),
-    "/bad/dawdle": lambda daemon: daemon.log("callback held the loop", callback="dawdle")["where"].endswith(
-        line("dawdle")
-    ),
-    "/bad/hold": lambda daemon: daemon.log("action held the loop", action="hold")["where"].endswith(
+    "/bad/dawdle": lambda daemon: daemon.log("callback held the loop", callback="bad.dawdle")[
+        "where"
+    ].endswith(line("dawdle")),
+    "/bad/hold": lambda daemon: daemon.log("action held the loop", action="bad.hold")["where"].endswith(
         line("hold")
     ),
-    "/bad/async-callback": lambda daemon: daemon.log("action held the loop", action="slow_event")[
+    "/bad/async-callback": lambda daemon: daemon.log("action held the loop", action="bad.slow_event")[
         "where"
     ].endswith(line("slow_event")),
     "/bad/endless": lambda daemon: daemon.log("action cancelled", prefix="/bad/endless")["action"].endswith(

@@ -167,10 +167,23 @@ def test_the_time_of_actions_is_measured_from_a_millisecond_on(start_daemon: Sta
             client.send_frame(TEXT, text)
             client.read_message()
         samples = scrape(daemon)
-    assert value(samples, "ioto_action_seconds_count", action="on_event") >= 2
-    assert value(samples, "ioto_action_seconds_bucket", action="on_event", le="0.002") <= 1
-    assert value(samples, "ioto_action_seconds_sum", action="on_event") >= 0.125
+    assert value(samples, "ioto_action_seconds_count", action="a.on_event") >= 2
+    assert value(samples, "ioto_action_seconds_bucket", action="a.on_event", le="0.002") <= 1
+    assert value(samples, "ioto_action_seconds_sum", action="a.on_event") >= 0.125
     assert value(samples, "ioto_callbacks_held_loop_total") >= 1
+
+
+def test_functions_of_one_name_in_two_plugins_are_told_apart(start_daemon: StartDaemon) -> None:
+    plugin = "import time\n\ndef action(web):\n    time.sleep({})\n    web.write('done')\n"
+    files = {"a.py": ACTIONS, "sensors.py": plugin.format(0.005), "house/kitchen.py": plugin.format(0.12)}
+    daemon = start_daemon({"metrics": {"listen": "http://127.0.0.1:0"}}, files)
+    for path, times in (("/sensors", 1), ("/house/kitchen", 2)):
+        for _ in range(times):
+            with RawClient(daemon.url) as client:
+                assert client.request("GET", path).text == "done"
+    samples = scrape(daemon)
+    assert value(samples, "ioto_action_seconds_count", action="sensors.action") == 1
+    assert value(samples, "ioto_action_seconds_count", action="house.kitchen.action") == 2
 
 
 def test_reloads_lag_and_the_process_are_there(start_daemon: StartDaemon) -> None:
