@@ -9,8 +9,9 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from ioto_server.config import Config
 from ioto_server.http import HttpError, Request, RequestParser, encode_head, http_date
-from ioto_server.server import Listener
+from ioto_server.server import Listener, check_host, peer_of
 
 # What a scraper has to send its request, and to take the answer, in seconds.
 _PATIENCE: Final = 10.0
@@ -20,14 +21,19 @@ _MOST_AT_ONCE: Final = 32
 
 
 class ScrapeServer:
-    """Answers GET `path` with `text()`."""
+    """Answers GET `path` with `text()`; `config()` is the configuration in force."""
 
     def __init__(
-        self, listeners: Sequence[Listener], path: str, text: Callable[[], Awaitable[bytes]]
+        self,
+        listeners: Sequence[Listener],
+        path: str,
+        text: Callable[[], Awaitable[bytes]],
+        config: Callable[[], Config],
     ) -> None:
         self._listeners = listeners
         self._path = path
         self._text = text
+        self._config = config
         self._servers: list[asyncio.Server] = []
         self._open = 0
 
@@ -49,7 +55,7 @@ class ScrapeServer:
             if self._open > _MOST_AT_ONCE:
                 return
             async with asyncio.timeout(_PATIENCE):
-                answer = await self._answer(reader)
+                answer = await self._answer(reader, writer)
                 if answer:
                     writer.write(answer)
                     await writer.drain()
@@ -61,7 +67,7 @@ class ScrapeServer:
             self._open -= 1
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         parser = RequestParser(_LONGEST_HEADER, 0)
         try:
             while (event := parser.next_event()) is None:
@@ -69,9 +75,10 @@ class ScrapeServer:
                 if not data:
                     return b""
                 parser.feed(data)
+            assert isinstance(event, Request)
+            self._check_host(event, writer)
         except HttpError as error:
             return _response(error.status, error.text)
-        assert isinstance(event, Request)
         if event.method not in ("GET", "HEAD"):
             return _response(405, "Metrics are read with GET", [("Allow", "GET, HEAD")])
         if event.path != self._path:
@@ -79,6 +86,11 @@ class ScrapeServer:
         body = await self._text()
         head = [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
         return _head(200, head) + (body if event.method == "GET" else b"")
+
+    def _check_host(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        name = writer.get_extra_info("sockname")
+        local = str(name[0]) if isinstance(name, tuple) else ""
+        check_host(request, self._config(), local, peer_of(writer.get_extra_info("peername")))
 
 
 def _head(status: int, headers: list[tuple[str, str]]) -> bytes:

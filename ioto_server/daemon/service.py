@@ -215,7 +215,9 @@ class Service:
 
         self._engine.measure()
         listeners = self._parts.sockets.metrics(settings.listen)
-        self._scraping = ScrapeServer(listeners, settings.path, self._engine.metrics)
+        self._scraping = ScrapeServer(
+            listeners, settings.path, self._engine.metrics, lambda: self._engine.config
+        )
         await self._scraping.open()
         for listener in listeners:
             _log.info("metrics", url=f"{listener.url}{settings.path}")

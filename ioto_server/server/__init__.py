@@ -1,6 +1,8 @@
 """Bytes meet sockets: listeners, connections, timers, TLS, stopping."""
 
+from .gate import check_host
 from .listener import Listener, ListenError, bind, listens_at, probe
+from .peer import peer_of
 from .server import Server
 from .tls import TlsContext, TlsError, make_context
 from .uploads import FileReceiver
@@ -13,7 +15,9 @@ __all__ = [
     "TlsContext",
     "TlsError",
     "bind",
+    "check_host",
     "listens_at",
     "make_context",
+    "peer_of",
     "probe",
 ]

@@ -65,8 +65,13 @@ def check_own_field(name: str, value: str) -> None:
         raise ValueError(f"The header field {name} is the server's own: leave it out")
 
 
+def is_final(status: int) -> bool:
+    """Whether an answer may end with this status (RFC 9110, 15)."""
+    return 200 <= status <= 599
+
+
 def _final_status(what: str, status: int) -> int:
-    if not 200 <= status <= 599:
+    if not is_final(status):
         raise ValueError(f"{what}({status!r}): an answer has a status of 200 to 599")
     return status
 

@@ -12,7 +12,7 @@ from ioto_server.http import HttpError, Request
 from ioto_server.websocket.handshake import accept_key, offered_protocols
 
 from .action import Action
-from .answer import Answer, check_own_field
+from .answer import Answer, check_own_field, is_final
 from .delivery import Callback
 from .errors import Closed
 from .events import Event
@@ -221,7 +221,7 @@ class Web(Answer):
             self._websocket.failed(error)
         elif exchange is None or exchange.done:
             self._log_failure(error)
-        elif isinstance(error, HttpError) and not exchange.answered:
+        elif isinstance(error, HttpError) and is_final(error.status) and not exchange.answered:
             log_fault(error, self.path)
             self._headers = list(error.headers)
             self.error(error.status, error.text)

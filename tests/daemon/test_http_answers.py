@@ -16,6 +16,7 @@ ACTIONS = """\
 from pathlib import Path
 
 from ioto_server import Web, action
+from ioto_server.http import HttpError
 
 
 @action("/count")
@@ -65,6 +66,8 @@ async def typed(web: Web) -> None:
         case "/json-later":
             await web.write_json(1)
             web.set_header("content-type", "application/problem+json")
+        case "/raised":
+            raise HttpError(int(web.param("status", "400")), "<b>")
         case "/error":
             web.error(int(web.param("status", "400")), "<b>")
         case "/file":
@@ -187,6 +190,7 @@ def test_an_error_has_a_status_that_ends_a_request(answers: Daemon) -> None:
         assert client.request("GET", "/typed/error?status=599").status == 599
         for status in (101, 199, 600):
             assert client.request("GET", f"/typed/error?status={status}").status == 500
+            assert client.request("GET", f"/typed/raised?status={status}").status == 500
 
 
 def test_json_is_what_the_grammar_says(answers: Daemon) -> None:

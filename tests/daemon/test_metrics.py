@@ -248,6 +248,15 @@ def test_the_endpoint_answers_nothing_else(start_daemon: StartDaemon, request_li
         assert client.request("GET", "/metrics").status == 404, "an endpoint of its own"
 
 
+def test_no_web_page_reads_the_endpoint_by_a_name_of_its_own(start_daemon: StartDaemon) -> None:
+    daemon = start(start_daemon, name="prometheus.example:4101")
+    base = daemon.log("metrics")["url"].removesuffix("/metrics")
+    for host, status in [("evil.example", 403), ("localhost", 200), ("prometheus.example", 200)]:
+        with RawClient(base) as client:
+            client.host = host
+            assert client.request("GET", "/metrics").status == status, host
+
+
 def test_who_opens_many_connections_to_the_endpoint_takes_few(start_daemon: StartDaemon) -> None:
     daemon = start(start_daemon)
     base = daemon.log("metrics")["url"].rpartition("/")[0]
