@@ -1,5 +1,7 @@
 """The types of output.py, for its compiled form. No code: what is compiled is output.py itself."""
 
+import cython
+
 
 cdef Py_ssize_t _MOST_GATHERED
 cdef double _PATIENCE
@@ -23,6 +25,8 @@ cdef class Output:
     cpdef write(self, str line)
     cpdef info(self, str line)
     cpdef flush(self)
+    @cython.locals(size=Py_ssize_t)
+    cdef _add(self, str line)
     cdef _put(self, list lines)
     cdef Py_ssize_t _try_to_write(self, list lines) except -1
     cdef double _limit(self) except -1

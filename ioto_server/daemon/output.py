@@ -13,7 +13,8 @@ from typing import Final
 from .journal import leads_to_journal
 from .unhindered import room_within, unhindered
 
-# Lines that have gathered leave when they are so many characters: a pipe takes as many bytes in one piece.
+# Lines that have gathered leave before they are more characters than this: a pipe takes as many bytes in one
+# piece (pipe(7), PIPE_BUF), and more of them may come to stand in the midst of another process' line.
 _MOST_GATHERED: Final = 4096
 
 # How long a line may wait for somebody to read those before it, in seconds: the loop waits as well. Where one
@@ -77,7 +78,7 @@ class Output:
     def write(self, line: str) -> None:
         """Write one line, given without its end, or count it as lost."""
         if self._gathered and get_ident() == self._thread:
-            self._gathered.append(line)
+            self._add(line)
             self.flush()
         else:
             self._put([line])
@@ -91,10 +92,15 @@ class Output:
             self._call_soon(self._end_turn)
             self._put([line])
         else:
-            self._gathered.append(line)
-            self._gathered_size += len(line)
-            if self._gathered_size > _MOST_GATHERED:
-                self.flush()
+            self._add(line)
+
+    def _add(self, line: str) -> None:
+        # With its end.
+        size = len(line) + 1
+        if self._gathered_size + size > _MOST_GATHERED:
+            self.flush()
+        self._gathered.append(line)
+        self._gathered_size += size
 
     # What structlog calls on a logger, by the level's name.
     debug = info

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,9 +103,35 @@ def test_not_more_gathers_than_a_pipe_takes_in_one_piece(path: Path) -> None:
             ("info", "1", "1\n"),
             ("info", long, "1\n"),
             ("info", long, "1\n"),
-            ("info", long, f"1\n{long}\n{long}\n{long}\n"),
+            ("info", long, f"1\n{long}\n{long}\n"),
         ],
     )
+
+
+def test_a_pipe_gets_whole_lines_in_each_piece_that_it_takes(path: Path) -> None:
+    """In a pipe of packets each is one write, or the part of one that others may part from the rest."""
+    read, write = os.pipe2(os.O_DIRECT | os.O_NONBLOCK)
+
+    async def main() -> None:
+        output = opened(path)
+        os.dup2(write, output.descriptor)
+        output.gather(asyncio.get_running_loop().call_soon)
+        for number in range(70):
+            output.info(f"{number:0150}")
+        output.warning("x" * 2000)
+        output.gather(None)
+
+    asyncio.run(main())
+    pieces = []
+    with suppress(BlockingIOError):
+        while True:
+            pieces.append(os.read(read, 8192))
+    assert b"".join(pieces).count(b"\n") == 71
+    assert len(pieces) < 10
+    for piece in pieces:
+        assert piece.endswith(b"\n")
+    for descriptor in (read, write):
+        os.close(descriptor)
 
 
 def test_a_thread_writes_at_once(path: Path) -> None:
