@@ -208,10 +208,15 @@ cdef char *_put_quoted(char *at, char *end, str text) noexcept:
 cdef char *_put_number(char *at, char *end, value) except? NULL:
     cdef int overflow = 0
     cdef long long number = PyLong_AsLongLongAndOverflow(value, &overflow)
-    cdef char digits[IOTO_DIGITS]
-    cdef int size = 0
     if overflow or number < 0 or end - at < IOTO_DIGITS:
         return NULL
+    return _put_digits(at, number)
+
+
+cdef char *_put_digits(char *at, int64_t number) noexcept:
+    """Write a number that is not negative; there is room for IOTO_DIGITS."""
+    cdef char digits[IOTO_DIGITS]
+    cdef int size = 0
     while True:
         digits[size] = c"0" + <char> (number % 10)
         size += 1
@@ -247,20 +252,9 @@ cdef char *_put_float(char *at, char *end, double number) except? NULL:
 cdef char *_put_thousandths(char *at, char *end, int64_t number) noexcept:
     cdef int64_t whole = number // 1000
     cdef int rest = number % 1000
-    cdef char digits[IOTO_DIGITS]
-    cdef int size = 0
     if end - at < IOTO_DIGITS:
         return NULL
-    while True:
-        digits[size] = c"0" + <char> (whole % 10)
-        size += 1
-        whole //= 10
-        if not whole:
-            break
-    while size:
-        size -= 1
-        at[0] = digits[size]
-        at += 1
+    at = _put_digits(at, whole)
     at[0] = c"."
     at[1] = c"0" + <char> (rest // 100)
     at[2] = c"0" + <char> (rest // 10 % 10)
